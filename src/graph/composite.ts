@@ -96,10 +96,9 @@ export function groupNormForm(node: TensorOf<'GroupNorm'>): Tensor {
 /** Layer norm as normalise, scale, shift, so that a gradient can share the normalised value. */
 export function layerNormForm(node: TensorOf<'LayerNorm'>): Tensor {
   const [x, scale, bias] = node.inputs as [Tensor, Tensor | undefined, Tensor | undefined];
-  let y = layerNorm(x, node.attributes.eps);
-  if (scale) y = mul(y, scale);
-  if (bias) y = add(y, bias);
-  return y;
+  if (!scale) return node;
+  const scaled = mul(layerNorm(x, node.attributes.eps), scale);
+  return bias ? add(scaled, bias) : scaled;
 }
 
 /** 1/√(mean(x²) + eps) over the last axis, kept as size 1. */

@@ -22,7 +22,7 @@ import {
 } from './emit-linear.js';
 import { Emitter } from './emitter.js';
 import type { Op } from './ops.js';
-import { rewrite } from './rewrite.js';
+import { rewriteToFixpoint } from './rewrite.js';
 import { commonSubexpressions } from './rewrites/common-subexpressions.js';
 import { type Graph, type Tensor, type TensorOf, topologicalOrder } from './tensor.js';
 
@@ -278,7 +278,7 @@ export function lower(graph: Graph, training: boolean): Graph {
     const result = (form ?? extra)?.(node);
     return result;
   };
-  return commonSubexpressions(rewrite(graph, formOf));
+  return commonSubexpressions(rewriteToFixpoint(graph, formOf));
 }
 
 /** Where a parameter's values come from: a file, or undefined for an input fed at every run. */

@@ -1,33 +1,45 @@
-/** @file Merges nodes with equal operation, attributes and inputs. */
-import { Buffer } from 'node:buffer';
-import { elementCount } from '../../core/tensor-data.js';
-import { rewrite } from '../rewrite.js';
+/** @file Merges nodes that compute the same thing, by structural hashing. */
+import { formatAttributes, formatData } from '../print.js';
+import { type RewriteRule, rewrite } from '../rewrite.js';
 import type { Graph, Tensor } from '../tensor.js';
 
-/** Constants up to this many elements are compared by value; larger ones by identity. */
-const comparedElements = 1024;
+/** Constants up to this many values are compared by content, larger ones by their array. */
+const comparedValues = 1024;
 
+/** One node per distinct computation: same operation, attributes and inputs. Results are unchanged. */
 export function commonSubexpressions(graph: Graph): Graph {
-  const ids = new Map<unknown, number>();
-  const idOf = (object: unknown): number => {
-    const id = ids.get(object) ?? ids.size;
-    ids.set(object, id);
-    return id;
-  };
+  return rewrite(graph, mergeRule());
+}
+
+function mergeRule(): RewriteRule {
   const known = new Map<string, Tensor>();
-  const attributesKey = (tensor: Tensor): string => {
-    if (tensor.op !== 'Constant') return JSON.stringify(tensor.attributes);
-    const { data } = tensor.attributes.value;
-    if (elementCount(tensor.shape) > comparedElements) return `#${idOf(data)}`;
-    return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+  const identify = numbering();
+  return (node) => {
+    const key = keyOf(node, identify);
+    const first = known.get(key);
+    if (!first) known.set(key, node);
+    return first;
   };
-  return rewrite(graph, (tensor) => {
-    const inputs = tensor.inputs.map(idOf).join();
-    const type = `${tensor.dtype}[${tensor.shape.join()}]`;
-    const key = `${tensor.op}(${inputs})${attributesKey(tensor)}${type}`;
-    const other = known.get(key);
-    if (other) return other;
-    known.set(key, tensor);
-    return undefined;
-  });
+}
+
+/** Numbers objects in the order they are first seen. */
+function numbering(): (object: object) => number {
+  const numbers = new WeakMap<object, number>();
+  let count = 0;
+  return (object) => {
+    const number = numbers.get(object) ?? count++;
+    numbers.set(object, number);
+    return number;
+  };
+}
+
+function keyOf(node: Tensor, identify: (object: object) => number): string {
+  const type = `${node.op} ${node.dtype}[${node.shape}]`;
+  if (node.op === 'Constant') {
+    const { value } = node.attributes;
+    const isSmall = value.data.length <= comparedValues;
+    return `${type} ${isSmall ? formatData(value) : `#${identify(value.data)}`}`;
+  }
+  const inputs = node.inputs.map(identify).join();
+  return `${type} ${inputs} ${formatAttributes(node.attributes)}`;
 }
