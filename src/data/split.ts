@@ -1,0 +1,45 @@
+/** @file The hold-out: 3 % of the concepts, chosen by hash, near-duplicates kept together. */
+import { hashText } from './shuffle.js';
+
+/** Share of split groups that training never sees. */
+export const heldOutShare = 0.03;
+const salt = 'maliang pictograms 0';
+
+/** Whether a split group is held out; depends on its name alone. */
+export function isGroupHeldOut(splitGroup: string): boolean {
+  return hashText(`${salt}/${splitGroup}`) < heldOutShare * 2 ** 32;
+}
+
+/**
+ * Merges items that share a family or are named in `pairs`. Returns for each item the family name
+ * of its group: the smallest of its members' in code-unit order.
+ */
+export function splitGroups(
+  families: readonly string[],
+  pairs: readonly (readonly [number, number])[],
+): string[] {
+  const parents = families.map((_, index) => index);
+  const rootOf = (index: number): number => {
+    let root = index;
+    while (parents[root] !== root) root = parents[root]!;
+    parents[index] = root;
+    return root;
+  };
+  const merge = (a: number, b: number): void => {
+    parents[rootOf(a)] = rootOf(b);
+  };
+  const firstOf = new Map<string, number>();
+  for (const [index, family] of families.entries()) {
+    merge(index, firstOf.get(family) ?? index);
+    if (!firstOf.has(family)) firstOf.set(family, index);
+  }
+  for (const [a, b] of pairs) merge(a, b);
+
+  const smallest = new Map<number, string>();
+  for (const [index, family] of families.entries()) {
+    const root = rootOf(index);
+    const known = smallest.get(root);
+    if (known === undefined || family < known) smallest.set(root, family);
+  }
+  return families.map((_, index) => smallest.get(rootOf(index))!);
+}
