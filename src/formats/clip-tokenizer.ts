@@ -1,0 +1,175 @@
+/** @file The CLIP tokenizer, token for token as huggingface/transformers `CLIPTokenizer`. */
+import { complain } from '../core/errors.js';
+import { AddedTokenMatcher } from './added-tokens.js';
+import { BpeModel } from './bpe.js';
+import {
+  charToByte,
+  endOfWord,
+  normalizeClipText,
+  splitClipWords,
+  toByteChars,
+} from './clip-text.js';
+import {
+  type ClipTokenizerFiles,
+  type ClipTokenizerSpec,
+  readClipFiles,
+  readClipTokenizerJson,
+  type TokenizerConfigFiles,
+} from './clip-tokenizer-files.js';
+
+/** A prompt ready for the text encoder. */
+export interface EncodedPrompt {
+  /** `maxLength` ids: BOS, the text, EOS, padding. */
+  readonly ids: Int32Array;
+  /** How many ids come before the padding, BOS and EOS included. */
+  readonly tokenCount: number;
+  /** The end of the prompt that did not fit, as the tokenizer spells it; undefined when all fits. */
+  readonly truncatedText: string | undefined;
+}
+
+const spaceChar = /\p{White_Space}/u;
+const loneSurrogate = /\p{Surrogate}/u;
+export class ClipTokenizer {
+  /** One more than the highest id: the rows an embedding table needs. */
+  readonly vocabSize: number;
+  readonly bosId: number;
+  readonly eosId: number;
+  readonly padId: number;
+  /** Ids per prompt, from the files; 77 when they do not say. */
+  readonly maxLength: number;
+  readonly #spec: ClipTokenizerSpec;
+  readonly #model: BpeModel;
+  readonly #rawTokens: AddedTokenMatcher;
+  readonly #normalizedTokens: AddedTokenMatcher;
+  readonly #tokenOf: ReadonlyMap<number, string>;
+  readonly #specialIds: ReadonlySet<number>;
+
+  /** Reads the text of `vocab.json` and `merges.txt`, with the configuration files when given. Throws TOKENIZER. */
+  static fromFiles(files: ClipTokenizerFiles): ClipTokenizer {
+    return new ClipTokenizer(readClipFiles(files));
+  }
+
+  /**
+   * Reads the text of a `tokenizer.json` that describes a CLIP tokenizer; the configuration files
+   * give padding token and length when it does not. Throws TOKENIZER on any other pipeline.
+   */
+  static fromTokenizerJson(json: string, config: TokenizerConfigFiles = {}): ClipTokenizer {
+    return new ClipTokenizer(readClipTokenizerJson(json, config));
+  }
+
+  private constructor(spec: ClipTokenizerSpec) {
+    const { vocab, merges, addedTokens, unknownToken } = spec;
+    this.#spec = spec;
+    this.bosId = spec.bosId;
+    this.eosId = spec.eosId;
+    this.padId = spec.padId;
+    this.maxLength = spec.maxLength;
+    this.#model = new BpeModel(vocab, merges, unknownToken);
+    const isNormalized = addedTokens.filter((token) => token.isNormalized);
+    const isRaw = addedTokens.filter((token) => !token.isNormalized);
+    this.#rawTokens = new AddedTokenMatcher(isRaw, (content) => content);
+    this.#normalizedTokens = new AddedTokenMatcher(isNormalized, normalizeClipText);
+    const tokenOf = new Map<number, string>();
+    for (const [token, id] of vocab) tokenOf.set(id, token);
+    for (const { id, content } of addedTokens) tokenOf.set(id, content);
+    this.#tokenOf = tokenOf;
+    this.#specialIds = new Set(addedTokens.filter((t) => t.isSpecial).map((t) => t.id));
+    this.vocabSize = [...tokenOf.keys()].reduce((highest, id) => Math.max(highest, id), -1) + 1;
+  }
+
+  /** Ids of the text alone, without BOS, EOS or padding. Throws TOKENIZER on lone surrogates. */
+  encode(text: string): number[] {
+    if (loneSurrogate.test(text)) {
+      throw complain('TOKENIZER', {
+        where: 'encode',
+        expected: 'well-formed Unicode text',
+        got: 'a lone surrogate',
+        next: 'Remove it, for example with `text.toWellFormed()`.',
+      });
+    }
+    const ids: number[] = [];
+    for (const piece of this.#rawTokens.split(text)) {
+      if (typeof piece === 'string') this.#encodeRaw(piece, ids);
+      else ids.push(piece.id);
+    }
+    return ids;
+  }
+
+  /** BOS, text, EOS, cut and padded to `maxLength` ids (at least 2). Throws TOKENIZER or USAGE. */
+  encodePrompt(text: string, options: { readonly maxLength?: number } = {}): EncodedPrompt {
+    const maxLength = options.maxLength ?? this.maxLength;
+    if (!Number.isSafeInteger(maxLength) || maxLength < 2) {
+      throw complain('USAGE', {
+        where: 'encodePrompt',
+        expected: 'maxLength of at least 2, for BOS and EOS',
+        got: `${maxLength}`,
+        next: 'Leave it out to use the length of the model.',
+      });
+    }
+    const all = this.encode(text);
+    const kept = all.slice(0, maxLength - 2);
+    const cut = all.slice(kept.length);
+    const ids = new Int32Array(maxLength).fill(this.padId);
+    ids[0] = this.bosId;
+    ids.set(kept, 1);
+    ids[kept.length + 1] = this.eosId;
+    return {
+      ids,
+      tokenCount: kept.length + 2,
+      truncatedText: cut.length === 0 ? undefined : this.decode(cut),
+    };
+  }
+
+  /** The text of ids, words joined by single spaces. Throws TOKENIZER on an id without a token. */
+  decode(ids: Iterable<number>, options: { readonly skipsSpecialTokens?: boolean } = {}): string {
+    const bytes: number[] = [];
+    const encoder = new TextEncoder();
+    for (const id of ids) {
+      const token = this.#tokenOf.get(id);
+      if (token === undefined) throw unknownId(id, this.vocabSize);
+      if (options.skipsSpecialTokens && this.#specialIds.has(id)) continue;
+      const chars = [...token];
+      if (chars.every((char) => charToByte.has(char))) {
+        for (const char of chars) bytes.push(charToByte.get(char)!);
+      } else {
+        for (const byte of encoder.encode(token)) bytes.push(byte);
+      }
+    }
+    const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
+    return stripSpace(text.replaceAll(endOfWord, ' '));
+  }
+
+  #encodeRaw(text: string, ids: number[]): void {
+    for (const piece of this.#normalizedTokens.split(normalizeClipText(text))) {
+      if (typeof piece !== 'string') {
+        ids.push(piece.id);
+        continue;
+      }
+      for (const word of splitClipWords(piece, this.#spec.keepsMarkers)) {
+        for (const id of this.#model.encode(toByteChars(word))) ids.push(id);
+      }
+    }
+  }
+}
+
+function unknownId(id: number, vocabSize: number): Error {
+  return complain('TOKENIZER', {
+    where: 'decode',
+    expected: `ids of the vocabulary, below ${vocabSize}`,
+    got: `${id}`,
+    next: 'Decode with the tokenizer that made the ids.',
+  });
+}
+
+/** Python's `str.strip`: white space and the four separators U+001C to U+001F. */
+function stripSpace(text: string): string {
+  const isSpace = (at: number): boolean => {
+    const code = text.charCodeAt(at);
+    return (code >= 0x1c && code <= 0x1f) || spaceChar.test(text[at]!);
+  };
+  let start = 0;
+  let end = text.length;
+  while (start < end && isSpace(start)) start++;
+  while (end > start && isSpace(end - 1)) end--;
+  return text.slice(start, end);
+}
