@@ -1,0 +1,197 @@
+/** @file Configuration of the CLIP towers as transformers writes it, and the published sizes. */
+import type { ActivationName } from '../nn/activation.js';
+import type { ClipEncoderOptions } from '../nn/clip-encoder.js';
+import { type ConfigJson, ConfigReader } from './config-reader.js';
+
+/** What both towers have in common. */
+export interface ClipTowerConfig {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  /** Width of the shared text and image space. */
+  readonly projectionDim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly activation: ActivationName;
+  readonly layerNormEps: number;
+}
+
+export interface ClipTextConfig extends ClipTowerConfig {
+  readonly vocabSize: number;
+  /** Most tokens of a text, 77 for all published models. */
+  readonly maxPositions: number;
+  /** The end-of-text token; 2 stands for the rule of old files, see `eosPositions`. */
+  readonly eosTokenId: number;
+}
+
+export interface ClipVisionConfig extends ClipTowerConfig {
+  readonly channels: number;
+  /** Height and width of the picture, in pixels. */
+  readonly imageSize: number;
+  readonly patchSize: number;
+}
+
+export interface ClipConfig {
+  readonly text: ClipTextConfig;
+  readonly vision: ClipVisionConfig;
+  /** Natural logarithm of the factor on cosines, before training. */
+  readonly logitScaleInit: number;
+}
+
+const activationNames = [
+  'quick_gelu',
+  'gelu',
+  'gelu_new',
+  'gelu_pytorch_tanh',
+  'relu',
+  'silu',
+  'swish',
+] as const;
+
+/** Fields transformers writes into every file that change nothing Maliang computes. */
+const bookkeeping = `
+  add_cross_attention architectures attention_dropout bad_words_ids begin_suppress_tokens
+  bos_token_id chunk_size_feed_forward cross_attention_hidden_size decoder_start_token_id
+  diversity_penalty do_sample dropout dtype early_stopping encoder_no_repeat_ngram_size
+  exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id
+  gradient_checkpointing id2label initializer_factor initializer_range is_decoder
+  is_encoder_decoder label2id length_penalty max_length min_length model_type
+  no_repeat_ngram_size num_beam_groups num_beams num_return_sequences output_attentions
+  output_hidden_states output_scores pad_token_id prefix problem_type pruned_heads
+  remove_invalid_values repetition_penalty return_dict return_dict_in_generate sep_token_id
+  suppress_tokens task_specific_params temperature tf_legacy_loss tie_encoder_decoder
+  tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript transformers_version
+  typical_p use_bfloat16 use_cache`
+  .trim()
+  .split(/\s+/);
+
+type TowerDefaults = Omit<ClipTowerConfig, 'activation' | 'layerNormEps' | 'projectionDim'>;
+
+function readTower(read: ConfigReader, defaults: TowerDefaults): ClipTowerConfig {
+  read.ignore(...bookkeeping);
+  const config = {
+    hiddenSize: read.integer('hidden_size', defaults.hiddenSize),
+    intermediateSize: read.integer('intermediate_size', defaults.intermediateSize),
+    projectionDim: read.integer('projection_dim', 512),
+    layers: read.integer('num_hidden_layers', defaults.layers),
+    heads: read.integer('num_attention_heads', defaults.heads),
+    activation: read.choice('hidden_act', activationNames, 'quick_gelu'),
+    layerNormEps: read.number('layer_norm_eps', 1e-5, { min: 0 }),
+  };
+  if (config.hiddenSize % config.heads === 0) return config;
+  throw read.wrong(`hidden_size divisible by ${config.heads} heads`, config.hiddenSize);
+}
+
+/** Reads the config.json of a text tower. Throws CONFIG or MODEL_UNSUPPORTED, naming the field. */
+export function parseClipTextConfig(json: unknown): ClipTextConfig {
+  const read = new ConfigReader('CLIPTextModel', json);
+  const defaults = { hiddenSize: 512, intermediateSize: 2048, layers: 12, heads: 8 };
+  const config = {
+    ...readTower(read, defaults),
+    vocabSize: read.integer('vocab_size', 49_408),
+    maxPositions: read.integer('max_position_embeddings', 77),
+    eosTokenId: read.integer('eos_token_id', 49_407, { min: 0 }),
+  };
+  read.done();
+  return config;
+}
+
+/** Reads the config.json of a vision tower. Throws CONFIG or MODEL_UNSUPPORTED, naming the field. */
+export function parseClipVisionConfig(json: unknown): ClipVisionConfig {
+  const read = new ConfigReader('CLIPVisionModelWithProjection', json);
+  const defaults = { hiddenSize: 768, intermediateSize: 3072, layers: 12, heads: 12 };
+  read.ignore('eos_token_id');
+  const config = {
+    ...readTower(read, defaults),
+    channels: read.integer('num_channels', 3),
+    imageSize: read.integer('image_size', 224),
+    patchSize: read.integer('patch_size', 32),
+  };
+  read.done();
+  if (config.patchSize <= config.imageSize) return config;
+  throw read.wrong(`patch_size of at most image_size ${config.imageSize}`, config.patchSize);
+}
+
+/** Reads the config.json of a CLIPModel, with `text_config` and `vision_config` inside. */
+export function parseClipConfig(json: unknown): ClipConfig {
+  const read = new ConfigReader('CLIPModel', json);
+  read.ignore(...bookkeeping, 'eos_token_id', 'text_config_dict', 'vision_config_dict');
+  const projectionDim = read.integer('projection_dim', 512);
+  const text = parseClipTextConfig(read.raw('text_config') ?? {});
+  const vision = parseClipVisionConfig(read.raw('vision_config') ?? {});
+  const config = {
+    text: { ...text, projectionDim },
+    vision: { ...vision, projectionDim },
+    logitScaleInit: read.number('logit_scale_init_value', 2.6592),
+  };
+  read.done();
+  return config;
+}
+
+/** The encoder's options of a tower. */
+export function clipEncoderOptions(config: ClipTowerConfig, causal: boolean): ClipEncoderOptions {
+  const { layers, heads, intermediateSize, activation, layerNormEps: eps } = config;
+  return { layers, heads, intermediateSize, activation, eps, causal };
+}
+
+const textSize = (
+  hidden: number,
+  layers: number,
+  heads: number,
+  projection: number,
+  act: string,
+): ConfigJson => ({
+  hidden_size: hidden,
+  intermediate_size: 4 * hidden,
+  num_hidden_layers: layers,
+  num_attention_heads: heads,
+  projection_dim: projection,
+  hidden_act: act,
+  vocab_size: 49_408,
+  max_position_embeddings: 77,
+  eos_token_id: 2,
+});
+
+/** Published text towers, as config.json would hold them. */
+export const clipTextPresets = {
+  /** Two layers of width 16, for tests. */
+  tiny: {
+    hidden_size: 16,
+    intermediate_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    projection_dim: 12,
+    vocab_size: 64,
+    max_position_embeddings: 16,
+    eos_token_id: 63,
+  },
+  /** SD 1 and SDXL's first: OpenAI ViT-L/14. */
+  vitLarge14: textSize(768, 12, 12, 768, 'quick_gelu'),
+  /** SD 2: OpenCLIP ViT-H/14 without its last layer. */
+  vitHuge14: textSize(1024, 23, 16, 512, 'gelu'),
+  /** SDXL's second: OpenCLIP ViT-bigG/14. */
+  vitBigG14: textSize(1280, 32, 20, 1280, 'gelu'),
+} as const satisfies Record<string, ConfigJson>;
+
+/** Published vision towers, as config.json would hold them. */
+export const clipVisionPresets = {
+  /** Two layers of width 16 over 16×16 pixels, for tests. */
+  tiny: {
+    hidden_size: 16,
+    intermediate_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    projection_dim: 12,
+    image_size: 16,
+    patch_size: 8,
+  },
+  vitBase32: { hidden_size: 768, projection_dim: 512, image_size: 224, patch_size: 32 },
+  vitLarge14: {
+    hidden_size: 1024,
+    intermediate_size: 4096,
+    num_hidden_layers: 24,
+    num_attention_heads: 16,
+    projection_dim: 768,
+    image_size: 224,
+    patch_size: 14,
+  },
+} as const satisfies Record<string, ConfigJson>;
