@@ -6,7 +6,6 @@ import {
   exp,
   expand,
   filled,
-  gather,
   greaterOrEqual,
   indices,
   invStdDev,
@@ -18,6 +17,7 @@ import {
   pad,
   reciprocal,
   reshape,
+  scatterAdd,
   sigmoid,
   slice,
   softmax,
@@ -231,16 +231,16 @@ function paddedIndices(
   });
 }
 
-/** Reflect and edge padding as one gather per axis. */
-export function gatherPadForm(node: TensorOf<'Pad'>): Tensor {
+/** Adjoint of Pad: the values of padded places added back to where they were read. */
+export function padGradient(node: TensorOf<'Pad'>, g: Tensor): Tensor {
   const { before, after, mode } = node.attributes;
-  let x = node.inputs[0]!;
-  if (mode === 'constant') return node;
-  x.shape.forEach((size, axis) => {
-    if (before[axis] === 0 && after[axis] === 0) return;
-    x = gather(x, indices(paddedIndices(size, before[axis]!, after[axis]!, mode)), axis);
-  });
-  return x;
+  const { shape } = node.inputs[0]!;
+  if (mode === 'constant') return slice(g, before, shape);
+  return shape.reduce((rest, size, axis) => {
+    if (before[axis] === 0 && after[axis] === 0) return rest;
+    const places = indices(paddedIndices(size, before[axis]!, after[axis]!, mode));
+    return scatterAdd(rest, places, axis, size);
+  }, g);
 }
 
 /** Windows of a max pool: for each kernel place, the strided view of the padded input. */

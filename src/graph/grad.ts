@@ -30,7 +30,6 @@ import {
   sigmoid,
   sign,
   sin,
-  slice,
   square,
   sub,
   sum,
@@ -42,7 +41,6 @@ import {
   batchNormGradient,
   concatGradient,
   flip,
-  gatherPadForm,
   geluTanh,
   geluTanhSlope,
   groupNormGradient,
@@ -52,6 +50,7 @@ import {
   normalCdf,
   normalizeGradient,
   normalPdf,
+  padGradient,
   unbroadcast,
   unslice,
 } from './composite.js';
@@ -339,12 +338,7 @@ export const gradientRules: Rules = {
   Slice: linear((g, { inputs, attributes: { starts, steps } }) =>
     unslice(g, inputs[0]!.shape, starts, steps),
   ),
-  Pad: linear((g, node) => {
-    const { before, mode } = node.attributes;
-    const x = node.inputs[0]!;
-    if (mode === 'constant') return slice(g, before, x.shape);
-    return grad(sum(mul(gatherPadForm(node), g)), [x])[0]!;
-  }),
+  Pad: linear((g, node) => padGradient(node, g)),
   Gather: (g, { inputs: [x, index], attributes: { axis } }) => [
     () => scatterAdd(g, index!, axis, x!.shape[axis]!),
   ],
