@@ -1,6 +1,7 @@
 /** @file Interpreter kernels that work along axes: reductions, cumulative sum and softmax. */
 import { forEachLine, type Kernel, type Kernels, reducedIndices } from './interpret-kernel.js';
 import type { OpAttributes } from './ops.js';
+import { isFloat } from './shape.js';
 import type { TensorOf } from './tensor.js';
 
 type Reduction = 'ReduceSum' | 'ReduceMean' | 'ReduceMax' | 'ReduceMin';
@@ -18,10 +19,11 @@ const reduce =
 
 const sum = reduce(0, (total, x) => total + x);
 
+/** Integers divide towards zero. */
 const mean: Kernel<'ReduceMean'> = (inputs, node) => {
   const total = sum(inputs, node);
   const count = inputs[0]!.length / total.length;
-  return total.map((value) => value / count);
+  return total.map((value) => (isFloat(node.dtype) ? value / count : Math.trunc(value / count)));
 };
 
 /** The first of equal maxima. */
