@@ -81,7 +81,7 @@ export function checkedStart(where: string, start: number, count: number): numbe
   throw complain('USAGE', { where, expected: `a start from 0 to ${count}`, got: `${start}` });
 }
 
-/** Throws INTERNAL-like SHAPE when the model gives another number of values than it got. */
+/** Throws SHAPE when the model gives another number of values than it got. */
 export function checkedOutput(where: string, output: Float32Array, length: number): Float32Array {
   if (output.length === length) return output;
   throw complain('SHAPE', {

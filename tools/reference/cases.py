@@ -1,7 +1,7 @@
 """Model cases: a filled tiny model, its inputs and its outputs, written as one folder each.
 
 test/fixtures/models/<name>/config.json     the configuration, as published beside weights
-test/fixtures/models/<name>/case.safetensors  tensors input.* and output.*; metadata: class, made_with
+test/fixtures/models/<name>/case.safetensors  tensors input.* and output.*; metadata: made_with
 test/fixtures/models/<name>/parameters.txt  "name d0,d1,…" of every tensor the model reads, as published
 """
 
@@ -48,7 +48,7 @@ def write_case(name, module, config, inputs, outputs, published_name=lambda n: n
     tensors |= {f"output.{k}": v for k, v in results.items()}
     tensors = {k: v.detach().clone().contiguous() for k, v in tensors.items()}
     class_name = config.get("_class_name") or config["architectures"][0]
-    metadata = {"class": class_name, "made_with": json.dumps(versions())}
+    metadata = {"made_with": json.dumps({"class": class_name, **versions()})}
     save_file(tensors, folder / "case.safetensors", metadata=metadata)
     for file in folder.iterdir():
         assert file.stat().st_size < LIMIT, f"{name}/{file.name} has {file.stat().st_size} bytes"

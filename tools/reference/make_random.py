@@ -51,4 +51,9 @@ def case(seed):
     }
 
 
-write_json("core/random.json", {"cases": [case(seed) for seed in SEEDS]})
+def make():
+    write_json("core/random.json", {"cases": [case(seed) for seed in SEEDS]})
+
+
+if __name__ == "__main__":
+    make()

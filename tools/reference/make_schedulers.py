@@ -154,11 +154,16 @@ def alphas_case(scheduler_class, config):
     return {"config": config, "alphas": f32(torch.cat([values[::7], values[-7:]]))}
 
 
-write_json("schedulers/noise.json", {
-    "alphas": [alphas_case(*row) for row in ALPHAS],
-    "spacings": [spacing_case(*row) for row in SPACINGS],
-})
-runs = [run(11 + i, *row) for i, row in enumerate(RUNS)]
-for family, chosen in (("ddim", "DDIM"), ("flow-match-euler", "FlowMatchEuler")):
-    own = [r for r in runs if r["className"].startswith(chosen)]
-    write_json(f"schedulers/{family}.json", {"shape": SHAPE, "runs": own})
+def make():
+    write_json("schedulers/noise.json", {
+        "alphas": [alphas_case(*row) for row in ALPHAS],
+        "spacings": [spacing_case(*row) for row in SPACINGS],
+    })
+    runs = [run(11 + i, *row) for i, row in enumerate(RUNS)]
+    for family, chosen in (("ddim", "DDIM"), ("flow-match-euler", "FlowMatchEuler")):
+        own = [r for r in runs if r["className"].startswith(chosen)]
+        write_json(f"schedulers/{family}.json", {"shape": SHAPE, "runs": own})
+
+
+if __name__ == "__main__":
+    make()

@@ -33,4 +33,9 @@ def case(name, shape):
     }
 
 
-write_json("core/reference-weights.json", {"cases": [case(*row) for row in CASES]})
+def make():
+    write_json("core/reference-weights.json", {"cases": [case(*row) for row in CASES]})
+
+
+if __name__ == "__main__":
+    make()

@@ -1,0 +1,24 @@
+"""Makes fixtures: all of them, or those named, as in `python make.py unet clip`."""
+
+import importlib
+import os
+import sys
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+PARTS = ["random", "weights", "schedulers", "clip", "autoencoders", "unet", "sd3", "pipelines"]
+
+
+def main(names):
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        sys.exit(f"make.py: expected {', '.join(PARTS)}, got {', '.join(unknown)}.")
+    import torch
+
+    torch.set_num_threads(1)
+    for name in names or PARTS:
+        importlib.import_module(f"make_{name}").make()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
