@@ -94,3 +94,16 @@ export function eosPositions(
     return Math.max(0, text.indexOf(target));
   });
 }
+
+/**
+ * The parameter a tensor of a CLIP file fills. Old files also store `position_ids`, which nothing
+ * reads; files written by transformers 5 leave out the `tower` prefix.
+ */
+export function clipWeightName(
+  nameInFile: string,
+  tower?: 'text_model' | 'vision_model',
+): string | undefined {
+  if (nameInFile.endsWith('embeddings.position_ids')) return undefined;
+  const isBare = /^(?:embeddings|encoder|final_layer_norm|pre_layrnorm|post_layernorm)\./;
+  return tower !== undefined && isBare.test(nameInFile) ? `${tower}.${nameInFile}` : nameInFile;
+}

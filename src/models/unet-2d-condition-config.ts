@@ -12,6 +12,12 @@ export type ClassEmbed =
   | { readonly kind: 'table'; readonly count: number }
   | { readonly kind: 'projection' | 'simple_projection'; readonly inputSize: number };
 
+/** What is added to the time embedding: SDXL's pooled text and sizes, or attention-pooled text states. */
+export type AdditionEmbed =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'text_time'; readonly timeSize: number; readonly inputSize: number }
+  | { readonly kind: 'text'; readonly heads: number };
+
 /** Lists have one item per down block, finest first, unless said otherwise. */
 export interface Unet2dConditionConfig {
   /** Height and width of the latents the model was trained on, when the file says so. */
@@ -48,8 +54,7 @@ export interface Unet2dConditionConfig {
   readonly useLinearProjection: boolean;
   readonly classEmbed: ClassEmbed;
   readonly classEmbeddingsConcat: boolean;
-  /** SDXL's pooled text and size conditioning. */
-  readonly textTime: { readonly timeSize: number; readonly inputSize: number } | undefined;
+  readonly additionEmbed: AdditionEmbed;
   readonly timeScaleShift: 'default' | 'scale_shift';
   readonly timeEmbeddingDim: number;
   readonly timeEmbeddingActivation: ActivationName | undefined;
@@ -106,7 +111,7 @@ export function parseUnet2dConditionConfig(json: unknown): Unet2dConditionConfig
     useLinearProjection: read.boolean('use_linear_projection', false),
     classEmbed: readClassEmbed(read),
     classEmbeddingsConcat: read.boolean('class_embeddings_concat', false),
-    textTime: readTextTime(read),
+    additionEmbed: readAdditionEmbed(read),
     timeScaleShift: read.choice('resnet_time_scale_shift', ['default', 'scale_shift'], 'default'),
     timeEmbeddingDim: read.optionalInteger('time_embedding_dim') ?? 4 * blockOutChannels[0]!,
     timeEmbeddingActivation: read.optionalChoice('time_embedding_act_fn', activationNames),
@@ -120,18 +125,22 @@ export function parseUnet2dConditionConfig(json: unknown): Unet2dConditionConfig
   return config;
 }
 
+/** Settings that change nothing in these block types, or only the precision of other engines. */
+const withoutEffect = [
+  'cross_attention_norm',
+  'mid_block_only_cross_attention',
+  'resnet_out_scale_factor',
+  'resnet_skip_time_act',
+  'upcast_attention',
+];
+
 function refuseUnsupported(read: ConfigReader): void {
   read.only('num_attention_heads', null);
   read.only('dual_cross_attention', false);
-  read.only('addition_embed_type', null, 'text_time');
   read.only('encoder_hid_dim_type', null, 'text_proj');
-  read.only('resnet_skip_time_act', false);
-  read.only('resnet_out_scale_factor', 1);
   read.only('time_embedding_type', 'positional');
   read.only('attention_type', 'default');
-  read.only('mid_block_only_cross_attention', null, false);
-  read.only('cross_attention_norm', null);
-  read.ignore('upcast_attention', 'addition_embed_type_num_heads');
+  read.ignore(...withoutEffect);
 }
 
 function readSampleSize(read: ConfigReader): readonly [number, number] | undefined {
@@ -179,11 +188,11 @@ function readTransformerLayers(read: ConfigReader, layers: readonly number[]): T
     items.map((item, i) => {
       const counted = read.perBlock(`${field}[${i}]`, item, counts[i]!);
       if (
-        counted.every((n) => Number.isInteger(n) && (n as number) >= 1 && (n as number) <= 1000)
+        counted.every((n) => Number.isInteger(n) && (n as number) >= 0 && (n as number) <= 1000)
       ) {
         return counted as number[];
       }
-      throw read.wrong(`${field}[${i}] whole numbers from 1 to 1000`, item);
+      throw read.wrong(`${field}[${i}] whole numbers from 0 to 1000`, item);
     });
   const upCounts = layers.map((count) => count + 1).reverse();
   const downLayers = spread(down, layers);
@@ -209,11 +218,14 @@ function readClassEmbed(read: ConfigReader): ClassEmbed {
   throw read.wrong(`projection_class_embeddings_input_dim beside class_embed_type ${kind}`, null);
 }
 
-function readTextTime(read: ConfigReader): Unet2dConditionConfig['textTime'] {
+function readAdditionEmbed(read: ConfigReader): AdditionEmbed {
+  const kind = read.optionalChoice('addition_embed_type', ['text_time', 'text']);
   const timeSize = read.optionalInteger('addition_time_embed_dim');
   const inputSize = read.optionalInteger('projection_class_embeddings_input_dim');
-  if (read.raw('addition_embed_type') !== 'text_time') return undefined;
-  if (timeSize !== undefined && inputSize !== undefined) return { timeSize, inputSize };
+  const heads = read.integer('addition_embed_type_num_heads', 64);
+  if (kind === undefined) return { kind: 'none' };
+  if (kind === 'text') return { kind, heads };
+  if (timeSize !== undefined && inputSize !== undefined) return { kind, timeSize, inputSize };
   const expected =
     'addition_time_embed_dim and projection_class_embeddings_input_dim beside text_time';
   throw read.wrong(expected, [timeSize ?? null, inputSize ?? null]);

@@ -5,7 +5,7 @@ import type { Pair } from '../graph/ops.js';
 import type { Tensor } from '../graph/tensor.js';
 import { activate } from '../nn/activation.js';
 import { type InitialRule, zeros } from '../nn/initialise.js';
-import { conv2d, embedding, groupNorm, linear } from '../nn/layers.js';
+import { conv2d, embedding, groupNorm, layerNorm, linear } from '../nn/layers.js';
 import {
   type DropoutMask,
   downsample,
@@ -101,7 +101,7 @@ function timeEmbedding(
   const classes = classEmbedding(scope.child('class_embedding'), config, inputs);
   if (classes)
     time = config.classEmbeddingsConcat ? g.concat([time, classes], 1) : g.add(time, classes);
-  const added = addedEmbedding(scope.child('add_embedding'), config, inputs.addedConditions);
+  const added = addedEmbedding(scope.child('add_embedding'), config, inputs);
   if (added) time = g.add(time, added);
   const { timeEmbeddingActivation } = config;
   return timeEmbeddingActivation ? activate(timeEmbeddingActivation, time) : time;
@@ -143,22 +143,42 @@ function classEmbedding(
 function addedEmbedding(
   scope: Scope,
   config: Unet2dConditionConfig,
-  conditions: AddedConditions | undefined,
+  inputs: Unet2dConditionInputs,
 ): Tensor | undefined {
-  const { textTime, timeEmbeddingDim: size } = config;
-  const given = wanted('addedConditions', conditions, textTime !== undefined);
-  if (given === undefined || textTime === undefined) return undefined;
-  const { textEmbeds, timeIds } = given;
+  const { additionEmbed, timeEmbeddingDim: size } = config;
+  const asked = additionEmbed.kind === 'text_time';
+  const conditions = wanted('addedConditions', inputs.addedConditions, asked);
+  if (additionEmbed.kind === 'text') {
+    return pooledTextEmbedding(scope, inputs.encoderHiddenStates, size, additionEmbed.heads);
+  }
+  if (conditions === undefined || additionEmbed.kind === 'none') return undefined;
+  const { timeSize, inputSize } = additionEmbed;
+  const { textEmbeds, timeIds } = conditions;
   const [n, count] = timeIds.shape as [number, number];
-  const waves = sinusoid(config, g.reshape(timeIds, [n * count]), textTime.timeSize); // [n·k, size]
-  const times = g.reshape(waves, [n, count * textTime.timeSize]);
-  const joined = g.concat([textEmbeds, times], 1);
-  if (joined.shape[1] === textTime.inputSize) return timestepMlp(scope, joined, { size });
+  const waves = sinusoid(config, g.reshape(timeIds, [n * count]), timeSize); // [n·k, timeSize]
+  const joined = g.concat([textEmbeds, g.reshape(waves, [n, count * timeSize])], 1);
+  if (joined.shape[1] === inputSize) return timestepMlp(scope, joined, { size });
   throw complain('SHAPE', {
     where: 'unet2dCondition: addedConditions',
-    expected: `${textTime.inputSize} values in textEmbeds and the embedded timeIds`,
+    expected: `${inputSize} values in textEmbeds and the embedded timeIds`,
     got: `${joined.shape[1]}`,
   });
+}
+
+/** Text states [n, t, c] -> [n, size]: their mean attends to itself and to them all. */
+function pooledTextEmbedding(scope: Scope, states: Tensor, size: number, heads: number): Tensor {
+  const eps = 1e-5;
+  const pool = scope.child('pool');
+  const width = states.shape[2]!;
+  const x = layerNorm(scope.child('norm1'), states, eps);
+  const offset = pool.parameter('positional_embedding', [1, width]);
+  const token = g.add(g.mean(x, [1], true), offset); // [n, 1, c]
+  const all = g.concat([token, x], 1);
+  const query = linear(pool.child('q_proj'), token, width);
+  const key = linear(pool.child('k_proj'), all, width);
+  const value = linear(pool.child('v_proj'), all, width);
+  const pooled = g.reshape(g.attention(query, key, value, { heads }), [x.shape[0]!, width]);
+  return layerNorm(scope.child('norm2'), linear(scope.child('proj'), pooled, size), eps);
 }
 
 /** An input the config asks for must be there, and one it does not ask for must not. */

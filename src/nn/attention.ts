@@ -10,6 +10,8 @@ export interface AttentionOptions {
   readonly headSize: number;
   /** Whether to_q, to_k and to_v have biases; default false. to_out.0 always has one. */
   readonly bias?: boolean;
+  /** Applied to queries and keys, in the scopes norm_q and norm_k. */
+  readonly normalise?: ((scope: Scope, x: Tensor) => Tensor) | undefined;
 }
 
 /** x [n, s, c] attends to context [n, t, d] (itself for self-attention) -> [n, s, c]. */
@@ -19,11 +21,15 @@ export function attention(
   context: Tensor,
   options: AttentionOptions,
 ): Tensor {
-  const { heads, headSize, bias = false } = options;
+  const { heads, headSize, bias = false, normalise } = options;
   const inner = heads * headSize;
-  const query = linear(scope.child('to_q'), x, inner, { bias });
-  const key = linear(scope.child('to_k'), context, inner, { bias });
+  let query = linear(scope.child('to_q'), x, inner, { bias });
+  let key = linear(scope.child('to_k'), context, inner, { bias });
   const value = linear(scope.child('to_v'), context, inner, { bias });
+  if (normalise) {
+    query = normalise(scope.child('norm_q'), query);
+    key = normalise(scope.child('norm_k'), key);
+  }
   const mixed = g.attention(query, key, value, { heads }); // [n, s, inner]
   return linear(scope.child('to_out').child(0), mixed, x.shape[2]!);
 }

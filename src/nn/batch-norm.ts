@@ -25,8 +25,8 @@ function vectors(scope: Scope, channels: number) {
   return {
     scale: scope.parameter('weight', shape),
     bias: scope.parameter('bias', shape),
-    mean: scope.parameter('running_mean', shape),
-    variance: scope.parameter('running_var', shape),
+    mean: scope.buffer('running_mean', shape),
+    variance: scope.buffer('running_var', shape),
   };
 }
 

@@ -2,16 +2,23 @@
 import { complain } from '../core/errors.js';
 import { parameter, type Tensor } from '../graph/tensor.js';
 
+/** Weights are trained; buffers, such as running statistics, are stored beside them but are not. */
+export type ParameterKind = 'weight' | 'buffer';
+
 /** Gives the tensor that stands for a parameter. Called once per use, so it must remember names. */
-export type Declare = (name: string, shape: readonly number[]) => Tensor;
+export type Declare = (name: string, shape: readonly number[], kind: ParameterKind) => Tensor;
 
 /**
  * Declares f32 parameter nodes and gives the same node for the same name, so that gradients of
- * shared weights add up. Fills `table` in the order of first use. Throws SHAPE when a name comes
- * back with another shape.
+ * shared weights add up. Fills `weights` in the order of first use, and `buffers`, which is the
+ * same table unless given. Throws SHAPE when a name comes back with another shape.
  */
-export function declareOnce(table: Map<string, Tensor> = new Map()): Declare {
-  return (name, shape) => {
+export function declareOnce(
+  weights: Map<string, Tensor> = new Map(),
+  buffers: Map<string, Tensor> = weights,
+): Declare {
+  return (name, shape, kind) => {
+    const table = kind === 'weight' ? weights : buffers;
     const known = table.get(name);
     if (known === undefined) {
       const fresh = parameter(name, shape);
@@ -45,7 +52,12 @@ export class Scope {
 
   /** The parameter `name` of this scope, f32 unless the declaring function says otherwise. */
   parameter(name: string, shape: readonly number[]): Tensor {
-    return this.#declare(this.#path(name), shape);
+    return this.#declare(this.#path(name), shape, 'weight');
+  }
+
+  /** A stored value of this scope that is not trained. */
+  buffer(name: string, shape: readonly number[]): Tensor {
+    return this.#declare(this.#path(name), shape, 'buffer');
   }
 
   #path(name: string | number): string {
