@@ -59,7 +59,8 @@ export function emitConvTranspose(
 }
 
 /**
- * dW as one product per kernel place: [n, out, pixels] × [n, pixels, in], summed over n.
+ * dW as one product per kernel place, over all pictures and pixels at once: the gradient as
+ * [out, n·h'·w'] is transposed once, each place multiplies it by a shifted view of x, channels last.
  * x [n, in, h, w], gradient [n, out, h', w'] -> [out, in/groups, kh, kw]
  */
 export function emitConvWeightGrad(
@@ -68,16 +69,16 @@ export function emitConvWeightGrad(
   to: Emitter,
 ): string {
   const [x, gradient] = node.inputs as [Tensor, Tensor];
-  const [xName, gName] = inputs as [string, string];
   const { kernel, stride, padding, dilation, groups } = node.attributes;
-  const [n, channels] = x.shape as [number, number];
-  const [, out, h, w] = gradient.shape as [number, number, number, number];
+  const channels = x.shape[1]!;
+  const [n, out, h, w] = gradient.shape as [number, number, number, number];
   const [inG, outG] = [channels / groups, out / groups];
-  const g = to.reshape(gName, [n * groups, outG, h * w]);
+  const g = to.reshape(to.transpose(inputs[1]!, [1, 0, 2, 3]), [groups, outG, n * h * w]);
   const [top, left, bottom, right] = padding;
+  const last = to.transpose(inputs[0]!, [0, 2, 3, 1]); // [n, h, w, in]
   const padded = padding.some((size) => size > 0)
-    ? to.node('Pad', [xName, to.ints([0, 0, top, left, 0, 0, bottom, right]), to.zeros([], x)])
-    : xName;
+    ? to.node('Pad', [last, to.ints([0, top, left, 0, 0, bottom, right, 0]), to.zeros([], x)])
+    : last;
   const places: string[] = [];
   for (let row = 0; row < kernel[0]; row++) {
     for (let column = 0; column < kernel[1]; column++) {
@@ -85,12 +86,12 @@ export function emitConvWeightGrad(
       const ends = [starts[0]! + (h - 1) * stride[0] + 1, starts[1]! + (w - 1) * stride[1] + 1];
       const view = isPointwise(kernel, node.attributes)
         ? padded
-        : to.slice(padded, [2, 3], starts, ends, stride);
-      const pixels = to.reshape(view, [n * groups, inG, h * w]);
-      const product = to.node('MatMul', [g, to.transpose(pixels, [0, 2, 1])]); // [n·groups, outG, inG]
-      const perImage = to.reshape(product, [n, out, inG]);
-      const place = to.node('ReduceSum', [perImage, to.ints([0])], { keepdims: { int: 0 } });
-      places.push(to.reshape(place, [out, inG, 1]));
+        : to.slice(padded, [1, 2], starts, ends, stride);
+      const rows = to.reshape(view, [n * h * w, groups, inG]);
+      const pixels =
+        groups === 1 ? to.reshape(rows, [1, n * h * w, inG]) : to.transpose(rows, [1, 0, 2]);
+      const product = to.node('MatMul', [g, pixels]); // [groups, outG, inG]
+      places.push(to.reshape(product, [out, inG, 1]));
     }
   }
   const all = places.length === 1 ? places[0]! : to.node('Concat', places, { axis: { int: 2 } });

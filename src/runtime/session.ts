@@ -99,7 +99,11 @@ export class LocalSession {
    */
   async run(feeds: Values, into: Values = new Map()): Promise<Map<string, TensorData>> {
     if (this.#disposed) {
-      throw complain('DISPOSED', { where: 'session.run', expected: 'a live session', got: 'a disposed one' });
+      throw complain('DISPOSED', {
+        where: 'session.run',
+        expected: 'a live session',
+        got: 'a disposed one',
+      });
     }
     const inputs: Record<string, ort.Tensor> = {};
     for (const { name, dtype, shape } of this.#inputs) {
