@@ -1,6 +1,6 @@
 /** @file Graph to ONNX: a total table of emission rules. Compound operations are lowered first. */
 import { internal } from '../core/errors.js';
-import type { Dtype } from '../core/tensor-data.js';
+import { type Dtype, numberToF16, type TensorData } from '../core/tensor-data.js';
 import { type ExternalTensor, encodeOnnx, onnxDtypes } from '../formats/onnx.js';
 import {
   attentionForm,
@@ -21,7 +21,7 @@ import {
   poolAttributes,
 } from './emit-linear.js';
 import { Emitter } from './emitter.js';
-import type { Op } from './ops.js';
+import type { GraphDtype, Op } from './ops.js';
 import { rewriteToFixpoint } from './rewrite.js';
 import { commonSubexpressions } from './rewrites/common-subexpressions.js';
 import { type Graph, type Tensor, type TensorOf, topologicalOrder } from './tensor.js';
@@ -96,6 +96,25 @@ function emitSlice(node: TensorOf<'Slice'>, inputs: readonly string[], to: Emitt
   });
   const pick = (list: readonly number[]): number[] => axes.map((i) => list[i]!);
   return to.slice(inputs[0]!, axes, pick(starts), ends, pick(steps));
+}
+
+/** A scalar constant of any graph dtype. */
+function scalarOf(value: number, dtype: GraphDtype): TensorData {
+  const shape: readonly number[] = [];
+  switch (dtype) {
+    case 'f64':
+      return { dtype, shape, data: Float64Array.of(value) };
+    case 'f32':
+      return { dtype, shape, data: Float32Array.of(value) };
+    case 'f16':
+      return { dtype, shape, data: Uint16Array.of(numberToF16(value)) };
+    case 'i64':
+      return { dtype, shape, data: BigInt64Array.of(BigInt(value)) };
+    case 'i32':
+      return { dtype, shape, data: Int32Array.of(value) };
+    case 'bool':
+      return { dtype, shape, data: Uint8Array.of(value) };
+  }
 }
 
 /** Zeros with rows added at indices: ScatterND over axis 0, the wanted axis moved there and back. */
@@ -242,7 +261,7 @@ export const emitRules: EmitRules = {
   Pad: (node, inputs, to) => {
     const { before, after, mode, value } = node.attributes;
     const names = [inputs[0]!, to.ints([...before, ...after])];
-    if (mode === 'constant') names.push(to.float(value, node.inputs[0]!));
+    if (mode === 'constant') names.push(to.constant(scalarOf(value, node.dtype)));
     return to.node('Pad', names, { mode: { string: mode } });
   },
   Gather: withAxis('Gather'),
