@@ -1,13 +1,21 @@
 /** @file Gradient rules against central differences in the interpreter, first and second order. */
 import { describe, expect, test } from 'vitest';
-import { add, constant, mul, square, sum } from '../../src/graph/build.js';
-import { grad, gradientRules, notDifferentiable } from '../../src/graph/grad.js';
+import { sum } from '../../src/graph/build.js';
+import { grad, gradientRules } from '../../src/graph/grad.js';
 import { interpret } from '../../src/graph/interpret.js';
 import { arity, type Op } from '../../src/graph/ops.js';
 import { isFloat } from '../../src/graph/shape.js';
 import { type Tensor, topologicalOrder } from '../../src/graph/tensor.js';
 import { verifyGraph } from '../../src/graph/verify.js';
-import { type BuiltCase, buildCase, type OpCase, toTensorData, values } from './case.js';
+import { type BuiltCase, buildCase } from './case.js';
+import {
+  floatLeaves,
+  hasGradient,
+  isDifferentiable,
+  penalty,
+  relativeError,
+  weighted,
+} from './losses.js';
 import { opCases } from './op-cases.js';
 
 const notDifferentiableOps: readonly Op[] = [
@@ -27,22 +35,6 @@ const notDifferentiableOps: readonly Op[] = [
   'ArgMax',
 ];
 
-const isDifferentiable = (op: Op): boolean => gradientRules[op] !== notDifferentiable;
-const hasGradient = (row: OpCase): boolean =>
-  isDifferentiable(row.op) &&
-  row.inputs.some((source) => source.dtype === 'float') &&
-  isFloat(buildCase(row, 'f64').output.dtype);
-
-/** Σ y·w with fixed weights, so that every element counts differently. */
-function weighted(y: Tensor, seed: number): Tensor {
-  const weights = values(y.shape, 'any', seed);
-  return sum(mul(y, constant(toTensorData(weights, y.shape, 'f64'))));
-}
-
-function floatLeaves({ leaves }: BuiltCase): Tensor[] {
-  return leaves.filter((leaf) => isFloat(leaf.dtype));
-}
-
 /** Derivatives of a scalar by one leaf, each from two evaluations. */
 function centralDifferences(
   loss: Tensor,
@@ -58,17 +50,6 @@ function centralDifferences(
     return interpret([loss], new Map(feeds).set(name, moved))[0]![0]!;
   };
   return at.map((_, i) => (lossAt(i, step) - lossAt(i, -step)) / (2 * step));
-}
-
-/** Largest difference relative to max(1, largest reference). */
-function relativeError(actual: Float64Array, reference: Float64Array): number {
-  let [difference, size] = [0, 1];
-  for (const [i, value] of reference.entries()) {
-    const gap = Math.abs(actual[i]! - value);
-    difference = Math.max(difference, Number.isNaN(gap) ? Number.POSITIVE_INFINITY : gap);
-    size = Math.max(size, Math.abs(value));
-  }
-  return difference / size;
 }
 
 function expectGradient(loss: Tensor, leaves: Tensor[], built: BuiltCase): void {
@@ -121,14 +102,6 @@ describe('first derivatives', () => {
     });
   }
 });
-
-/** A gradient penalty as GANs use it: Σ (∂loss/∂x)² over all inputs, weighted. */
-function penalty(built: BuiltCase): Tensor {
-  const gradients = grad(weighted(square(built.output), 7), floatLeaves(built));
-  return gradients
-    .map((gradient, i) => weighted(square(gradient), 20 + i))
-    .reduce((total, term) => add(total, term));
-}
 
 describe('second derivatives', () => {
   for (const row of opCases.filter(hasGradient)) {

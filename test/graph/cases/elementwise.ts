@@ -171,6 +171,7 @@ const casts: OpCase[] = [
     name: 'through f16',
     inputs: [float([6], 'exact')],
     build: (x) => cast(cast(x!, 'f16'), x!.dtype),
+    tolerance: 1e-3,
   },
   { op: 'Cast', name: 'bool to f32', inputs: [bool([6])], build: (x) => cast(x!, 'f32') },
   { op: 'Cast', name: 'bool to i64', inputs: [bool([6])], build: (x) => cast(x!, 'i64') },
