@@ -1,4 +1,5 @@
 /** @file How CLIP turns text into byte-level words: normalisation, splitting, byte alphabet (openai/CLIP `simple_tokenizer.py`, as huggingface/tokenizers runs it). */
+import { complain } from '../core/errors.js';
 
 /** Marks the last symbol of a word in a CLIP vocabulary. */
 export const endOfWord = '</w>';
@@ -8,9 +9,29 @@ export const clipMarkers = ['<|startoftext|>', '<|endoftext|>'] as const;
 
 const whiteSpace = /\p{White_Space}+/gu;
 
-/** NFC, runs of white space to one space, and lower case per code point (no final sigma, no locale). */
+const combiningMarks = /\p{M}+/gu;
+/** Longest run of combining marks; the platform's NFC takes quadratic time over a run. */
+const maxMarks = 4096;
+
+/**
+ * NFC, runs of white space to one space, and lower case per code point (no final sigma, no locale).
+ * Throws TOKENIZER on more than 4096 combining marks in a row.
+ */
 export function normalizeClipText(text: string): string {
+  if (text.length > maxMarks) refuseLongMarks(text);
   return text.normalize('NFC').replace(whiteSpace, ' ').replaceAll('Σ', 'σ').toLowerCase();
+}
+
+function refuseLongMarks(text: string): void {
+  for (const [run] of text.matchAll(combiningMarks)) {
+    if (run.length <= maxMarks) continue;
+    throw complain('TOKENIZER', {
+      where: 'tokenizer: text',
+      expected: `at most ${maxMarks} combining marks in a row`,
+      got: `${run.length}`,
+      next: 'Shorten the text.',
+    });
+  }
 }
 
 const classes = { unknown: 0, letter: 1, number: 2, space: 3, other: 4 } as const;

@@ -109,7 +109,7 @@ export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number): Saf
 /** Copies one tensor out of the bytes of the whole file. Throws SAFETENSORS when they end too early. */
 export function readTensor(fileBytes: Uint8Array, entry: SafetensorsEntry): TensorData {
   if (fileBytes.length < entry.end) {
-    throw refuse(`${entry.end} bytes for ${describe(entry)}`, `${fileBytes.length}`);
+    throw refuse(`a file of ${entry.end} bytes for ${describe(entry)}`, `${fileBytes.length}`);
   }
   return tensorFromBytes(fileBytes.subarray(entry.begin, entry.end), entry);
 }
@@ -270,8 +270,11 @@ function readEntry(
   const end = headerBytes + to;
   if (end > fileSize) throw refuse(`the end of ${where} within ${fileSize} bytes`, `${end}`);
   const span = spanOfShape(dtype, shape);
-  if (span !== BigInt(to - from)) {
-    throw refuse(`${span} bytes for ${where} ${describe({ dtype, shape })}`, `${to - from}`);
+  if (span !== to - from) {
+    throw refuse(
+      `${span ?? 'less than 2^53'} bytes for ${where} ${describe({ dtype, shape })}`,
+      `${to - from}`,
+    );
   }
   return { dtype, shape, begin, end };
 }
@@ -329,10 +332,14 @@ function checkCoverage(
   if (at !== fileSize) throw refuse(`${at} bytes in the file`, `${fileSize}`);
 }
 
-function spanOfShape(dtype: Dtype, shape: readonly number[]): bigint {
-  let span = BigInt(dtypeBytes[dtype]);
-  for (const size of shape) span *= BigInt(size);
-  return span;
+/** Bytes of a tensor; undefined when its sizes, zeros left out, multiply to 2^53 bytes or more. */
+function spanOfShape(dtype: Dtype, shape: readonly number[]): number | undefined {
+  let span: number = dtypeBytes[dtype];
+  for (const size of shape) {
+    if (size !== 0) span *= size;
+    if (!Number.isSafeInteger(span)) return undefined;
+  }
+  return shape.includes(0) ? 0 : span;
 }
 
 function spanOf(name: string, dtype: Dtype, shape: readonly number[]): number {
@@ -344,8 +351,8 @@ function spanOf(name: string, dtype: Dtype, shape: readonly number[]): number {
     throw refuseWrite(`at most ${safetensorsLimits.rank} axes`, printed);
   }
   const span = spanOfShape(dtype, shape);
-  if (span > BigInt(Number.MAX_SAFE_INTEGER)) throw refuseWrite('less than 2^53 bytes', printed);
-  return Number(span);
+  if (span === undefined) throw refuseWrite('less than 2^53 bytes', printed);
+  return span;
 }
 
 function frameHeader(json: string): Uint8Array {
