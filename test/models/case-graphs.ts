@@ -1,5 +1,5 @@
 /** @file How the inputs of a model case become a graph: one function per component class. */
-import type { TensorData } from '../../src/core/tensor-data.js';
+import { type TensorData, toFloat32 } from '../../src/core/tensor-data.js';
 import { transpose } from '../../src/graph/build.js';
 import type { GraphDtype } from '../../src/graph/ops.js';
 import { type Graph, input, type Tensor } from '../../src/graph/tensor.js';
@@ -23,14 +23,14 @@ export interface CaseGraph {
   /** Named as in the case file. */
   readonly outputs: Graph;
   /** Values of the graph's inputs. */
-  readonly feeds: ReadonlyMap<string, ArrayLike<number> | ArrayLike<bigint>>;
+  readonly feeds: ReadonlyMap<string, TensorData>;
 }
 
 type Given = ReadonlyMap<string, TensorData>;
 
-/** Makes inputs for the tensors of a case; integers that stand for real numbers become f32. */
+/** Makes inputs for the tensors of a case; integers where the graph wants real numbers become f32. */
 class Feeder {
-  readonly feeds = new Map<string, ArrayLike<number> | ArrayLike<bigint>>();
+  readonly feeds = new Map<string, TensorData>();
   readonly #given: Given;
 
   constructor(given: Given) {
@@ -40,12 +40,9 @@ class Feeder {
   want(name: string, dtype: GraphDtype = 'f32'): Tensor {
     const value = this.#given.get(name);
     if (!value) throw new Error(`the case has no input.${name}`);
-    const isText = value.dtype === 'i64' && dtype !== 'i64';
-    this.feeds.set(
-      name,
-      isText ? Float64Array.from(value.data as BigInt64Array, Number) : value.data,
-    );
-    return input(name, value.shape, dtype);
+    const isNumber = value.dtype === 'i64' && dtype === 'f32';
+    this.feeds.set(`input.${name}`, isNumber ? { ...value, dtype, data: toFloat32(value) } : value);
+    return input(`input.${name}`, value.shape, dtype);
   }
 
   maybe(name: string, dtype: GraphDtype = 'f32'): Tensor | undefined {
@@ -57,7 +54,8 @@ class Feeder {
     const [n, length] = ids.shape as [number, number];
     const flat = Array.from(this.#given.get('input_ids')!.data as BigInt64Array, Number);
     const rows = Array.from({ length: n }, (_, i) => flat.slice(i * length, (i + 1) * length));
-    this.feeds.set('eosPosition', BigInt64Array.from(eosPositions(rows, config), BigInt));
+    const data = BigInt64Array.from(eosPositions(rows, config), BigInt);
+    this.feeds.set('eosPosition', { dtype: 'i64', shape: [n], data });
     return { ids, eosPosition: input('eosPosition', [n], 'i64') };
   }
 }
