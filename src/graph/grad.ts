@@ -14,11 +14,9 @@ import {
   gather,
   gatherElements,
   greater,
-  greaterOrEqual,
   invStdDev,
   layerNorm,
   less,
-  lessOrEqual,
   log,
   mul,
   neg,
@@ -203,7 +201,7 @@ export const gradientRules: Rules = {
     () => {
       const x = node.inputs[0]!;
       const { min, max } = node.attributes;
-      return where(and(greaterOrEqual(x, min), lessOrEqual(x, max)), g, 0);
+      return where(and(greater(x, min), less(x, max)), g, 0); // 0 at the bounds, as torch
     },
   ],
   Cast: linear((g, node) => cast(g, node.inputs[0]!.dtype)),
