@@ -1,4 +1,5 @@
 /** @file Named background colours, with their words in both languages. */
+import type { DataRandom } from './shuffle.js';
 
 export interface BackgroundColour {
   readonly id: string;
@@ -14,6 +15,19 @@ export const white: BackgroundColour = {
   en: 'white',
   zh: '白色',
 };
+
+type Rgb = readonly [number, number, number];
+
+/** Distance in sRGB below which a picture would sink into its background. */
+const leastDistance = 70;
+
+/** A named colour that stands off from each of the given mean colours. */
+export function pickBackground(meanColours: readonly Rgb[], random: DataRandom): BackgroundColour {
+  const isClear = ({ rgb }: BackgroundColour): boolean =>
+    meanColours.every((mean) => Math.hypot(...mean.map((v, at) => v - rgb[at]!)) >= leastDistance);
+  const clear = namedBackgrounds.filter(isClear);
+  return random.pick(clear.length > 0 ? clear : namedBackgrounds);
+}
 
 /** Light tones dominate, because most pictures are saturated and outlined in dark. */
 export const namedBackgrounds: readonly BackgroundColour[] = [

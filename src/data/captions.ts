@@ -1,6 +1,7 @@
 /** @file Seeded captions for one picture: name, tags and style words in varying order and number. */
 import type { BackgroundColour } from './backgrounds.js';
-import type { PictogramConcept } from './pictogram-index.js';
+import { indefiniteArticle } from './english-grammar.js';
+import type { ChineseNoun, EnglishNoun, PictogramConcept } from './pictogram-index.js';
 import type { DataRandom } from './shuffle.js';
 import { type CaptionLanguage, type PictogramStyle, styleWords } from './styles.js';
 
@@ -38,37 +39,28 @@ function englishCaption(
   const words = styleWords.en[style];
   const ground = background && `${background.en} background`;
   const hasStyle = !random.chance(styleOmittedChance);
-  const isInline = hasStyle && random.chance(0.15);
-  const noun = englishNoun(concept, random, isInline ? words : '');
+  const isStyleInline = hasStyle && random.chance(0.15);
+  const isGroundInline = ground !== undefined && random.chance(0.7);
+  const bare = englishNoun(concept, random, isStyleInline ? words : '');
+  const noun = isGroundInline ? `${bare} on ${indefiniteArticle(ground)} ${ground}` : bare;
   const tags = pickTags(concept.en.tags, random);
-  const parts = [...(hasName(tags, random) ? [noun] : []), ...tags];
-  if (hasStyle && !isInline) parts.push(words);
-  if (!ground) return arrange(parts, random).join(', ');
-  if (!random.chance(0.7)) return arrange([...parts, ground], random).join(', ');
-  const [head = '', ...rest] = arrange(parts, random);
-  const article = /^[aeiou]/.test(ground) ? 'an' : 'a';
-  return [`${head} on ${article} ${ground}`, ...rest].join(', ');
+  const isNamed = isGroundInline || hasName(tags, random);
+  const parts = [...(isNamed ? [noun] : []), ...tags];
+  if (hasStyle && !isStyleInline) parts.push(words);
+  if (ground && !isGroundInline) parts.push(ground);
+  return arrange(parts, random).join(', ');
 }
 
+/** The name or an alias, with its article more often than not; `before` goes in front. */
 function englishNoun({ en }: PictogramConcept, random: DataRandom, before: string): string {
-  const alias = en.aliases.length > 0 && random.chance(0.4) ? random.pick(en.aliases) : undefined;
-  const name = before ? `${before} ${alias ?? en.name}` : (alias ?? en.name);
-  if (en.article === '' || random.chance(0.4)) return name;
-  return withArticle(name);
+  const { name, article } = pickNoun<EnglishNoun>(en, en.aliases, random);
+  const phrase = before ? `${before} ${name}` : name;
+  if (article === '' || random.chance(0.4)) return phrase;
+  return `${article === 'the' ? 'the' : indefiniteArticle(phrase)} ${phrase}`;
 }
 
-/** `a` or `an` by the sound the phrase begins with. */
-export function withArticle(phrase: string): string {
-  return `${articleOf(phrase)} ${phrase}`;
-}
-
-/** The indefinite article by the sound the phrase begins with. */
-export function articleOf(phrase: string): 'a' | 'an' {
-  const soundsLikeYou = /^(uni(?!n)|use|usa|eu|ewe|ufo|one\b|once\b|u-)/i.test(phrase);
-  const silentH = /^(hour|honest|honou?r|heir)/i.test(phrase);
-  const spelledVowel = /^(x-ray|[AEFHILMNORSX](?=\b|-|[A-Z])(?!['’]))/.test(phrase);
-  if (silentH || spelledVowel) return 'an';
-  return /^[aeiou]/i.test(phrase) && !soundsLikeYou ? 'an' : 'a';
+function pickNoun<T>(noun: T, aliases: readonly T[], random: DataRandom): T {
+  return aliases.length > 0 && random.chance(0.4) ? random.pick(aliases) : noun;
 }
 
 function chineseCaption(
@@ -93,9 +85,8 @@ function inlineStyle(words: string, random: DataRandom): string {
 }
 
 function chineseNoun({ zh }: PictogramConcept, random: DataRandom, before: string): string {
-  const alias = zh.aliases.length > 0 && random.chance(0.4) ? random.pick(zh.aliases) : undefined;
-  const name = `${before}${alias ?? zh.name}`;
-  return zh.measure && random.chance(0.4) ? `一${zh.measure}${name}` : name;
+  const { name, measure } = pickNoun<ChineseNoun>(zh, zh.aliases, random);
+  return measure && random.chance(0.4) ? `一${measure}${before}${name}` : `${before}${name}`;
 }
 
 /** The full-width comma, now and then what hurried people type. */

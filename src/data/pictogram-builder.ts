@@ -5,7 +5,6 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { complain, throwIfAborted } from '../core/errors.js';
 import { renderSvg } from '../formats/image.js';
-import { alikePairs, thumbnailOf } from './near-duplicates.js';
 import { type NamedConcept, nameConcepts } from './pictogram-concepts.js';
 import {
   indexVersion,
@@ -24,6 +23,7 @@ import {
 } from './pictogram-sources.js';
 import { isGroupHeldOut, splitGroups } from './split.js';
 import { type PictogramStyle, pictogramStyles } from './styles.js';
+import { alikePairs, meanColour, thumbnailOf } from './thumbnails.js';
 
 export interface BuildProgress {
   /** Pictures drawn so far and in all. */
@@ -57,7 +57,7 @@ type Drawn = Pick<PictogramIndex, 'pictures' | 'alike'>;
 /** Pixels drawn per stored pixel and axis. */
 const supersample = 2;
 /** Raise it when the drawing below changes. */
-const renderVersion = 1;
+const renderVersion = 2;
 
 /**
  * Draws all pictures at 128x128 and writes `pictures-<key>.bin` and then `index.json`, each
@@ -134,8 +134,10 @@ async function drawAll(
       const svg = svgDocument(drawing, pictogramSize * supersample);
       const { data } = await renderSvg(svg, { size: pictogramSize, supersample });
       await file.write(data, 0, pictogramBytes);
-      pictures.push({ concept, style, sha256: createHash('sha256').update(data).digest('hex') });
-      thumbnails.get(style)?.set(concept, thumbnailOf(data, pictogramSize));
+      const thumbnail = thumbnailOf(data, pictogramSize);
+      const sha256 = createHash('sha256').update(data).digest('hex');
+      pictures.push({ concept, style, meanRgb: meanColour(thumbnail), sha256 });
+      thumbnails.get(style)?.set(concept, thumbnail);
       onProgress?.({ done: pictures.length, total: tasks.length });
     }
   });

@@ -22,7 +22,9 @@ export function nameConcepts(sources: readonly SourceConcept[]): NamedConcept[] 
     const en = englishNames(source);
     const zh = chineseNames(source);
     const id = slug(source.en.label);
-    const isSceneObject = en.plural !== null && zh.measure !== null && standsFree(source);
+    const isShort = en.name.split(' ').length <= 4 && !/\b(small|large|big)\b/.test(en.name);
+    const isCountable = en.plural !== null && zh.measure !== null;
+    const isSceneObject = isCountable && isShort && standsFree(source);
     return { id, source, en, zh, canFlip: canFlip(source), isSceneObject, family: familyOf(id) };
   });
 }
@@ -84,7 +86,7 @@ const fixedSubgroups = new Set([
 
 /** Single concepts with letters, digits or a side that matters. */
 const fixedLabels =
-  /\b(left|right|ON|SOS|ZZZ|hundred|medal|calendar|bank|hospital|school|hotel|store|post office|T-Rex|8 ball|chart|keyboard|ticket|identification|clapper|ATM|quarter|crescent|waxing|waning|mahjong|joker|gibbous|Tokyo|name badge|stop sign|police|ambulance|fire engine|taxi|bus\b|dvd|slot machine|love hotel|fuel pump|placard|memo|e-mail|receipt|passport|laptop|computer|abacus|label|newspaper|camera|clinking|dollar|yen|euro|pound|bullseye|Aries)/;
+  /\b(left|right|ON|SOS|ZZZ|hundred|medal|calendar|bank|hospital|school|hotel|store|post office|T-Rex|8 ball|chart|keyboard|ticket|identification|clapper|ATM|quarter|crescent|waxing|waning|mahjong|joker|gibbous|Tokyo|name badge|stop sign|police|ambulance|fire engine|taxi|bus\b|dvd|slot machine|love hotel|fuel pump|placard|memo|e-mail|receipt|passport|laptop|computer|abacus|label|newspaper|camera|clinking|dollar|yen|euro|pound|bullseye|Liberty)/;
 const mirrorableSubgroups = new Set(['sky-weather']);
 
 function canFlip({ subgroup, en }: SourceConcept): boolean {

@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { complain } from '../core/errors.js';
+import type { EnglishArticle } from './english-grammar.js';
 import type { SourcePackage } from './pictogram-sources.js';
 import { type PictogramStyle, pictogramStyles } from './styles.js';
 
@@ -12,24 +13,30 @@ export const pictogramBytes = pictogramSize * pictogramSize * 4;
 export const indexVersion = 1;
 export const buildCommand = 'npm run data:pictograms';
 
-export interface EnglishNames {
+export interface EnglishNoun {
   /** The noun phrase without article, `red apple`. */
   readonly name: string;
+  /** Empty for mass nouns, plurals and proper names. */
+  readonly article: EnglishArticle;
+}
+
+export interface EnglishNames extends EnglishNoun {
   /** Other names people type; each can stand for `name`. */
-  readonly aliases: readonly string[];
+  readonly aliases: readonly EnglishNoun[];
   readonly tags: readonly string[];
-  /** Article of `name`; empty for mass nouns, plurals and proper names. */
-  readonly article: 'a' | 'an' | '';
   /** Plural of `name`, or null where counting makes no sense. */
   readonly plural: string | null;
 }
 
-export interface ChineseNames {
+export interface ChineseNoun {
   readonly name: string;
-  readonly aliases: readonly string[];
-  readonly tags: readonly string[];
   /** Measure word, or null where counting makes no sense. */
   readonly measure: string | null;
+}
+
+export interface ChineseNames extends ChineseNoun {
+  readonly aliases: readonly ChineseNoun[];
+  readonly tags: readonly string[];
 }
 
 /** One thing that is drawn, in up to four styles. */
@@ -54,6 +61,8 @@ export interface PictogramPicture {
   /** Position in `concepts`. */
   readonly concept: number;
   readonly style: PictogramStyle;
+  /** Mean sRGB colour of the covered pixels, 0 to 255. */
+  readonly meanRgb: readonly [number, number, number];
   /** Of the premultiplied RGBA bytes, hexadecimal. */
   readonly sha256: string;
 }

@@ -1,7 +1,7 @@
 /** @file The pictogram data set: seeded samples of pixels and captions, a pure function of (index, seed). */
 import { join } from 'node:path';
 import { complain } from '../core/errors.js';
-import { type BackgroundColour, namedBackgrounds, white } from './backgrounds.js';
+import { type BackgroundColour, pickBackground, white } from './backgrounds.js';
 import { caption } from './captions.js';
 import { blankCanvas, drawPicture, type Placement, toSignedUnit } from './compositing.js';
 import {
@@ -12,8 +12,9 @@ import {
   readPictogramIndex,
 } from './pictogram-index.js';
 import { PictureFile } from './picture-file.js';
+import { composeScene, isPairHeldOut, type Scene, sceneCaption } from './scenes.js';
 import { DataRandom, epochOrder } from './shuffle.js';
-import type { CaptionLanguage, PictogramStyle } from './styles.js';
+import { type CaptionLanguage, captionLanguages, type PictogramStyle } from './styles.js';
 
 export interface PictogramOptions {
   /** Pixels per side of a sample, default 128. */
@@ -43,6 +44,11 @@ export interface PictogramSample {
   readonly isScene: boolean;
 }
 
+export interface CorpusOptions {
+  readonly rounds?: number;
+  readonly seed?: number;
+}
+
 /** A built pictogram folder, open for sampling. Close it when done. */
 export class PictogramDataset {
   /** Concepts of the chosen split and groups. */
@@ -53,6 +59,10 @@ export class PictogramDataset {
   readonly #options: Required<Omit<PictogramOptions, 'groups' | 'split' | 'size'>>;
   /** Positions in the pixel file of the pictures in use. */
   readonly #pictures: readonly number[];
+  readonly #pictureByName: ReadonlyMap<string, number>;
+  readonly #sceneConcepts: readonly PictogramConcept[];
+  /** Whether scenes may show the pairs held out of training. */
+  readonly #keepsPairs: boolean;
   #order: { seed: number; epoch: number; order: Uint32Array } | undefined;
 
   /** Opens a folder made by the build command. Throws DATA when it is missing or does not fit. */
@@ -75,6 +85,14 @@ export class PictogramDataset {
       (split === 'all' || isHeldOut === (split === 'holdout')) && (groups?.includes(group) ?? true);
     this.concepts = index.concepts.filter(isChosen);
     this.#pictures = [...index.pictures.keys()].filter((at) => isChosen(this.#conceptOf(at)));
+    this.#sceneConcepts = this.concepts.filter(({ isSceneObject }) => isSceneObject);
+    this.#keepsPairs = split !== 'train';
+    this.#pictureByName = new Map(
+      index.pictures.map(({ concept, style }, at) => [
+        `${index.concepts[concept]!.id}/${style}`,
+        at,
+      ]),
+    );
     if (this.#pictures.length === 0) {
       const got = `none for split "${split}", groups ${groups?.join(', ') ?? 'all'}`;
       const next = `Choose another split or rebuild with \`${buildCommand}\`.`;
@@ -97,7 +115,8 @@ export class PictogramDataset {
     requireIndex(index);
     const picture = this.#pictureAt(index, seed);
     const random = DataRandom.from(seed, index, 0x73616d70);
-    return this.#single(picture, random);
+    const isScene = this.#sceneConcepts.length > 0 && random.chance(this.#options.sceneShare);
+    return isScene ? this.#scene(picture, random) : this.#single(picture, random);
   }
 
   /** The plain picture of a concept, unshifted: `[3, size, size]`, -1 to 1. For evaluation. */
@@ -106,11 +125,8 @@ export class PictogramDataset {
     style: PictogramStyle,
     background: BackgroundColour = white,
   ): Float32Array {
-    const at = this.#index.pictures.findIndex(
-      (picture) =>
-        picture.style === style && this.#index.concepts[picture.concept]?.id === conceptId,
-    );
-    if (at < 0) {
+    const at = this.#pictureOf(conceptId, style);
+    if (at === undefined) {
       throw complain('DATA', {
         where: 'renderOf',
         expected: 'a concept and a style of the set',
@@ -119,7 +135,35 @@ export class PictogramDataset {
       });
     }
     const whole = { left: 0, top: 0, side: this.size, isMirrored: false };
-    return this.#draw([{ picture: at, ...whole }], background.rgb);
+    return this.#draw([{ picture: at, ...whole }], background);
+  }
+
+  /**
+   * Captions without pixels, for training a tokenizer: every concept of the split in every style
+   * and both languages, `rounds` times (default 4), about a fifth of them as scenes. The same
+   * options give the same captions.
+   */
+  *captionsCorpus({ rounds = 4, seed = 0 }: CorpusOptions = {}): Generator<string> {
+    for (let round = 0; round < rounds; round++) {
+      for (const picture of this.#pictures) {
+        for (const language of captionLanguages) {
+          yield this.#corpusCaption(picture, language, DataRandom.from(seed, round, picture));
+        }
+      }
+    }
+  }
+
+  /** Compares every stored picture with its digest. Throws DATA at the first that differs. */
+  verify(): void {
+    for (const [at, { sha256 }] of this.#index.pictures.entries()) {
+      if (this.#file.digest(at) === sha256) continue;
+      throw complain('DATA', {
+        where: 'pictograms',
+        expected: `sha256 ${sha256} for picture ${at}`,
+        got: 'other pixels',
+        next: `Delete the folder and run \`${buildCommand}\`.`,
+      });
+    }
   }
 
   close(): void {
@@ -131,18 +175,88 @@ export class PictogramDataset {
   }
 
   #single(picture: number, random: DataRandom): PictogramSample {
-    const { chineseShare, backgroundShare } = this.#options;
     const concept = this.#conceptOf(picture);
     const { style } = this.#index.pictures[picture]!;
-    const language = random.chance(chineseShare) ? 'zh' : 'en';
-    const background = random.chance(backgroundShare) ? random.pick(namedBackgrounds) : undefined;
-    const text = caption(concept, style, random, {
-      language,
-      ...(background === undefined ? {} : { background }),
-    });
+    const language = this.#language(random);
+    const ground = this.#background([picture], random);
+    const text = caption(concept, style, random, { language, ...ground });
     const placement = this.#wholeCanvas(concept, random);
-    const pixels = this.#draw([{ picture, ...placement }], (background ?? white).rgb);
+    const pixels = this.#draw([{ picture, ...placement }], ground.background ?? white);
     return { pixels, caption: text, conceptId: concept.id, style, language, isScene: false };
+  }
+
+  #corpusCaption(picture: number, language: CaptionLanguage, random: DataRandom): string {
+    const concept = this.#conceptOf(picture);
+    const { style } = this.#index.pictures[picture]!;
+    const ground = this.#background([picture], random);
+    if (!concept.isSceneObject || random.chance(0.7)) {
+      return caption(concept, style, random, { language, ...ground });
+    }
+    const { facts } = this.#compose(concept, style, random);
+    return sceneCaption(facts, random, { style, language, ...ground });
+  }
+
+  #compose(first: PictogramConcept, style: PictogramStyle, random: DataRandom): Scene {
+    const pickOther = (taken: readonly PictogramConcept[]): PictogramConcept =>
+      this.#otherConcept(taken, style, random);
+    return composeScene(first, pickOther, random);
+  }
+
+  #scene(picture: number, random: DataRandom): PictogramSample {
+    const { style } = this.#index.pictures[picture]!;
+    const language = this.#language(random);
+    const usual = this.#conceptOf(picture);
+    const first = usual.isSceneObject ? usual : this.#otherConcept([], style, random);
+    const { facts, objects } = this.#compose(first, style, random);
+    const isMirrored = this.#options.augment && random.chance(0.5);
+    const drawn = objects.map(({ concept, x, y, side }) => ({
+      picture: this.#pictureOf(concept.id, style)!,
+      left: (x - side / 2) * this.size,
+      top: (y - side / 2) * this.size,
+      side: side * this.size,
+      isMirrored: isMirrored && concept.canFlip,
+    }));
+    const ground = this.#background(
+      drawn.map((object) => object.picture),
+      random,
+    );
+    const text = sceneCaption(facts, random, { style, language, ...ground });
+    const pixels = this.#draw(drawn, ground.background ?? white);
+    return { pixels, caption: text, conceptId: first.id, style, language, isScene: true };
+  }
+
+  /** A scene concept that has the style, is not taken, and may stand beside those taken. */
+  #otherConcept(
+    taken: readonly PictogramConcept[],
+    style: PictogramStyle,
+    random: DataRandom,
+  ): PictogramConcept {
+    const isApart = ({ id }: PictogramConcept): boolean =>
+      this.#keepsPairs || taken.every((other) => !isPairHeldOut(other.id, id));
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const concept = random.pick(this.#sceneConcepts);
+      const isTaken = taken.includes(concept);
+      if (!isTaken && this.#pictureOf(concept.id, style) !== undefined && isApart(concept)) {
+        return concept;
+      }
+    }
+    throw complain('DATA', {
+      where: 'sampleAt',
+      expected: 'several scene concepts in every style',
+      got: `${this.#sceneConcepts.length} concepts`,
+      next: 'Set `sceneShare` to 0 or choose more groups.',
+    });
+  }
+
+  #language(random: DataRandom): CaptionLanguage {
+    return random.chance(this.#options.chineseShare) ? 'zh' : 'en';
+  }
+
+  /** A named background that suits the pictures, or nothing for white. */
+  #background(pictures: readonly number[], random: DataRandom): { background?: BackgroundColour } {
+    if (!random.chance(this.#options.backgroundShare)) return {};
+    const colours = pictures.map((picture) => this.#index.pictures[picture]!.meanRgb);
+    return { background: pickBackground(colours, random) };
   }
 
   /** The whole canvas, or with augmentation a box a little smaller, shifted and mirrored. */
@@ -158,7 +272,7 @@ export class PictogramDataset {
 
   #draw(
     pictures: readonly ({ readonly picture: number } & Placement)[],
-    rgb: BackgroundColour['rgb'],
+    { rgb }: BackgroundColour,
   ): Float32Array {
     const canvas = blankCanvas(this.size, rgb);
     for (const { picture, ...placement } of pictures) {
@@ -175,6 +289,10 @@ export class PictogramDataset {
       this.#order = known;
     }
     return this.#pictures[known.order[index % this.length]!]!;
+  }
+
+  #pictureOf(conceptId: string, style: PictogramStyle): number | undefined {
+    return this.#pictureByName.get(`${conceptId}/${style}`);
   }
 
   #conceptOf(picture: number): PictogramConcept {

@@ -1,4 +1,4 @@
-/** @file Finds pictures that look alike, also mirrored, by comparing small thumbnails. */
+/** @file Small thumbnails of pictures: which look alike, also mirrored, and their mean colour. */
 
 const side = 8;
 const values = side * side * 4;
@@ -18,6 +18,15 @@ export function thumbnailOf(pixels: Uint8Array, size: number): Uint8Array {
     }
   }
   return Uint8Array.from(sums, (sum) => Math.round(sum / (box * box)));
+}
+
+/** Mean colour of what the thumbnail covers, 0 to 255; black for an empty picture. */
+export function meanColour(thumbnail: Uint8Array): [number, number, number] {
+  const sums: [number, number, number, number] = [0, 0, 0, 0];
+  for (const [at, value] of thumbnail.entries()) sums[at % 4]! += value;
+  const [red, green, blue, alpha] = sums;
+  const scale = 255 / Math.max(alpha, 1);
+  return [Math.round(red * scale), Math.round(green * scale), Math.round(blue * scale)];
 }
 
 /** Pairs (a < b) of thumbnails that are alike directly or after mirroring left to right. */
