@@ -14,17 +14,26 @@ const gradientName = (parameter: string): string => `gradient of ${parameter}`;
 export interface Objective {
   readonly loss: Tensor;
   readonly reports?: Readonly<Record<string, Tensor>>;
+  /** Values of parameters that are not trained. */
+  readonly frozen?: ReadonlyMap<string, TensorData>;
 }
 
 export class GradientSession {
   readonly layout: ParameterLayout;
   readonly #session: LocalSession;
   readonly #reportNames: readonly string[];
+  readonly #frozen: ReadonlyMap<string, TensorData>;
   readonly #scratch: Float32Array;
   readonly #scratchViews: ReadonlyMap<string, FloatTensor>;
 
-  private constructor(session: LocalSession, layout: ParameterLayout, reports: readonly string[]) {
+  private constructor(
+    session: LocalSession,
+    layout: ParameterLayout,
+    reports: readonly string[],
+    frozen: ReadonlyMap<string, TensorData>,
+  ) {
     this.#session = session;
+    this.#frozen = frozen;
     this.layout = layout;
     this.#reportNames = reports;
     this.#scratch = new Float32Array(layout.length);
@@ -32,13 +41,14 @@ export class GradientSession {
     this.#scratchViews = new Map(views.map(([name, view]) => [gradientName(name), view]));
   }
 
-  /** Every parameter below the loss is trained, except those in `frozen`. */
+  /** Every parameter below the loss is trained, except the frozen ones. */
   static async create(
     objective: Objective,
-    options: SessionOptions & { frozen?: ReadonlySet<string> } = {},
+    options: SessionOptions = {},
   ): Promise<GradientSession> {
+    const { frozen = new Map<string, TensorData>() } = objective;
     const found = [...parametersOf([objective.loss])];
-    const trained = found.filter(([name]) => !options.frozen?.has(name));
+    const trained = found.filter(([name]) => !frozen.has(name));
     const layout = new ParameterLayout(trained.map(([name, { shape }]) => ({ name, shape })));
     const gradients = grad(
       objective.loss,
@@ -51,7 +61,8 @@ export class GradientSession {
     });
     const model = emitOnnx(outputs as Graph, { training: true });
     const session = await LocalSession.create(model, options);
-    return new GradientSession(session, layout, ['loss', ...Object.keys(objective.reports ?? {})]);
+    const reports = ['loss', ...Object.keys(objective.reports ?? {})];
+    return new GradientSession(session, layout, reports, frozen);
   }
 
   /** Adds this micro-batch's gradient to `gradient` and returns loss and reports. */
@@ -60,7 +71,7 @@ export class GradientSession {
     batch: ReadonlyMap<string, TensorData>,
     gradient: Float32Array,
   ): Promise<Record<string, number>> {
-    const feeds = new Map([...parameters, ...batch]);
+    const feeds = new Map([...parameters, ...this.#frozen, ...batch]);
     const results = await this.#session.run(feeds, this.#scratchViews);
     const scratch = this.#scratch;
     for (let i = 0; i < scratch.length; i++) gradient[i] = gradient[i]! + scratch[i]!;

@@ -79,7 +79,7 @@ export class TrainingRun {
       shapes: ReadonlyMap<string, { shape: readonly number[] }>,
     ) => Map<string, Float32Array>,
     settings: RunSettings,
-    options: RunOptions & { frozen?: ReadonlySet<string> },
+    options: RunOptions,
   ): Promise<TrainingRun> {
     const path = join(options.folder, checkpointFile);
     if (!options.resume && existsSync(path)) {
@@ -92,8 +92,7 @@ export class TrainingRun {
     }
     mkdirSync(options.folder, { recursive: true });
     const { threads } = settings;
-    const { frozen = new Set<string>() } = options;
-    const session = await GradientSession.create(objective, { threads, frozen });
+    const session = await GradientSession.create(objective, { threads });
     const { layout } = session;
     if (options.resume) {
       const { state, step, elapsedMs } = await readCheckpoint(path, layout);

@@ -1,0 +1,90 @@
+/** @file Trains a CLIP pair on pictograms and captions with the contrastive loss of Radford et al. 2021. */
+import type { TensorData } from '../core/tensor-data.js';
+import { PictogramDataset } from '../data/pictograms.js';
+import type { ClipTokenizer } from '../formats/clip-tokenizer.js';
+import * as g from '../graph/build.js';
+import { input } from '../graph/tensor.js';
+import { clip, clipInitials, clipLoss } from '../models/clip.js';
+import type { ClipConfig } from '../models/clip-config.js';
+import { initialise } from '../nn/initialise.js';
+import { Scope } from '../nn/scope.js';
+import { captionBatch } from './caption-batch.js';
+import type { Objective } from './gradient-session.js';
+import type { RunSettings } from './run-settings.js';
+import { type RunOptions, TrainingRun } from './training-run.js';
+
+export interface ClipTraining {
+  readonly run: RunSettings;
+  readonly model: ClipConfig;
+  /** Folder of the pictogram data set. */
+  readonly data: string;
+  /** Folder of the tokenizer. */
+  readonly tokenizer: string;
+  readonly sceneShare: number;
+}
+
+/** Inputs: pixels [n, 3, size, size] in [−1, 1], ids i64 [n, tokens], eosPosition i64 [n]. */
+export function clipObjective({ model, run }: ClipTraining): Objective {
+  const n = run.microBatch;
+  const { imageSize } = model.vision;
+  const outputs = clip(new Scope(), model, {
+    pixels: input('pixels', [n, 3, imageSize, imageSize]),
+    ids: input('ids', [n, model.text.maxPositions], 'i64'),
+    eosPosition: input('eosPosition', [n], 'i64'),
+  });
+  const logits = outputs.logitsPerText;
+  const own = g.indices(Array.from({ length: n }, (_, i) => i));
+  const hits = g.cast(g.equal(g.argMax(logits, 1), own), 'f32');
+  return { loss: clipLoss(logits), reports: { accuracy: g.mean(hits) } };
+}
+
+function makeBatch(
+  data: PictogramDataset,
+  config: ClipTraining,
+  tokenizer: ClipTokenizer,
+  first: number,
+  size: number,
+): Map<string, TensorData> {
+  const values = 3 * data.size * data.size;
+  const pixels = new Float32Array(size * values);
+  const captions: string[] = [];
+  for (let i = 0; i < size; i++) {
+    const sample = data.sampleAt(first + i, config.run.seed);
+    pixels.set(sample.pixels, i * values);
+    captions.push(sample.caption);
+  }
+  const { ids, eosPosition } = captionBatch(captions, tokenizer, config.model.text);
+  return new Map<string, TensorData>([
+    ['pixels', { dtype: 'f32', shape: [size, 3, data.size, data.size], data: pixels }],
+    ['ids', ids],
+    ['eosPosition', eosPosition],
+  ]);
+}
+
+/** The whole batch is one micro-batch: every caption is compared with every picture of it. */
+export async function trainClip(
+  config: ClipTraining,
+  tokenizer: ClipTokenizer,
+  options: RunOptions & { onSample?: (run: TrainingRun) => Promise<void> },
+): Promise<void> {
+  const { seed, sampleEverySteps } = config.run;
+  using data = PictogramDataset.open(config.data, { sceneShare: config.sceneShare });
+  const run = await TrainingRun.open(
+    clipObjective(config),
+    (parameters) => initialise(parameters, { seed, rules: clipInitials(config.model) }),
+    config.run,
+    options,
+  );
+  try {
+    while (!run.isFinished) {
+      const { step } = await run.update(async (first, size) =>
+        makeBatch(data, config, tokenizer, first, size),
+      );
+      if (sampleEverySteps > 0 && step % sampleEverySteps === 0) await options.onSample?.(run);
+    }
+    await options.onSample?.(run);
+  } finally {
+    await run.save();
+    await run.dispose();
+  }
+}
