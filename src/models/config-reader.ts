@@ -11,6 +11,7 @@ export interface Range {
 }
 
 const widest = 1_000_000;
+const unsupported = 'Maliang does not run models with this setting.';
 
 /** Takes the fields of one configuration; `done` complains of any that nothing asked for. */
 export class ConfigReader {
@@ -117,7 +118,7 @@ export class ConfigReader {
       where: this.#className,
       expected: `${field} ${values.map((item) => JSON.stringify(item)).join(' or ')}`,
       got: show(value),
-      next: 'Maliang does not run models with this setting.',
+      next: unsupported,
     });
   }
 
@@ -156,11 +157,13 @@ export class ConfigReader {
   #choiceOf<T extends string>(field: string, allowed: readonly T[], value: unknown): T {
     const found = allowed.find((item) => item === value);
     if (found !== undefined) return found;
-    const code = typeof value === 'string' ? 'MODEL_UNSUPPORTED' : 'CONFIG';
-    throw complain(code, {
+    const expected = `${field} one of ${allowed.join(', ')}`;
+    if (typeof value !== 'string') throw this.#wrong(expected, value);
+    throw complain('MODEL_UNSUPPORTED', {
       where: this.#className,
-      expected: `${field} one of ${allowed.join(', ')}`,
+      expected,
       got: show(value),
+      next: unsupported,
     });
   }
 

@@ -234,7 +234,7 @@ function readAdditionEmbed(read: ConfigReader): AdditionEmbed {
 function readKernel(read: ConfigReader, field: string): number {
   const kernel = read.integer(field, 3);
   if (odd.some((size) => size === kernel)) return kernel;
-  throw read.wrong(`${field} ${odd.join(', ')}`, kernel);
+  throw read.wrong(`${field} one of ${odd.join(', ')}`, kernel);
 }
 
 function checkWidths(read: ConfigReader, config: Unet2dConditionConfig): void {

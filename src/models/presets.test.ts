@@ -1,0 +1,127 @@
+/** @file Null tier: every preset builds, verifies, has the published number of weights, and can be differentiated. */
+import { describe, expect, it } from 'vitest';
+import { elementCount } from '../core/tensor-data.js';
+import * as g from '../graph/build.js';
+import { grad } from '../graph/grad.js';
+import { input, type Tensor } from '../graph/tensor.js';
+import { verifyGraph } from '../graph/verify.js';
+import { declareOnce, Scope } from '../nn/scope.js';
+import { autoencoderKlPresets } from './autoencoder-kl-config.js';
+import { autoencoderTinyPresets } from './autoencoder-tiny.js';
+import { clipTextPresets, clipVisionPresets } from './clip-config.js';
+import type { ConfigJson } from './config-reader.js';
+import {
+  type ComponentClass,
+  componentParameters,
+  components,
+  parseComponent,
+} from './registry.js';
+import { sd3TransformerPresets } from './sd3-transformer-config.js';
+import { unet2dCondition } from './unet-2d-condition.js';
+import { parseUnet2dConditionConfig, unet2dConditionPresets } from './unet-2d-condition-config.js';
+
+/** Weights counted on the classes of diffusers and transformers; equal to the published files. */
+const counts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  UNet2DConditionModel: {
+    tiny: 51_684,
+    sd1: 859_520_964,
+    sd1Inpainting: 859_535_364,
+    sd2: 865_910_724,
+    sd2Inpainting: 865_925_124,
+    sdxl: 2_567_463_684,
+    sdxlRefiner: 2_259_526_660,
+  },
+  SD3Transformer2DModel: {
+    tiny: 22_032,
+    sd3Medium: 2_028_328_000,
+    sd35Medium: 2_243_171_520,
+    sd35Large: 8_056_627_520,
+  },
+  AutoencoderKL: { tiny: 43_711, sd: 83_653_863, sdxl: 83_653_863, sd3: 83_819_683 },
+  AutoencoderTiny: { tiny: 9_191, taesd: 2_445_063, taesd3: 2_458_899 },
+  CLIPTextModel: {
+    tiny: 5_760,
+    vitLarge14: 123_060_480,
+    vitHuge14: 340_387_840,
+    vitBigG14: 693_021_440,
+  },
+  CLIPTextModelWithProjection: {
+    tiny: 5_952,
+    vitLarge14: 123_650_304,
+    vitHuge14: 340_912_128,
+    vitBigG14: 694_659_840,
+  },
+  CLIPVisionModelWithProjection: { tiny: 7_872, vitBase32: 87_849_216, vitLarge14: 303_966_208 },
+};
+
+const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = {
+  UNet2DConditionModel: unet2dConditionPresets,
+  SD3Transformer2DModel: sd3TransformerPresets,
+  AutoencoderKL: autoencoderKlPresets,
+  AutoencoderTiny: autoencoderTinyPresets,
+  CLIPTextModel: clipTextPresets,
+  CLIPTextModelWithProjection: clipTextPresets,
+  CLIPVisionModelWithProjection: clipVisionPresets,
+};
+
+const total = (tensors: ReadonlyMap<string, Tensor>): number =>
+  [...tensors.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
+
+it('lists presets and counts of the same classes and names', () => {
+  const names = (table: Readonly<Record<string, object>>): string[] =>
+    Object.entries(table).flatMap(([name, rows]) =>
+      Object.keys(rows).map((row) => `${name} ${row}`),
+    );
+  expect(names(counts)).toEqual(names(presets));
+  const classes = Object.keys(components).filter((name) => name !== 'CLIPModel');
+  expect(Object.keys(presets).sort()).toEqual(classes.sort());
+});
+
+describe.each(Object.entries(presets))('%s', (className, rows) => {
+  it.each(Object.entries(rows))('%s has its number of weights', (name, json) => {
+    const { weights } = componentParameters(parseComponent(className, json));
+    expect(total(weights)).toBe(counts[className]![name]);
+  });
+});
+
+it('stores the position table of SD3 beside the weights', () => {
+  const sd3 = parseComponent('SD3Transformer2DModel', sd3TransformerPresets.sd3Medium);
+  const { buffers } = componentParameters(sd3);
+  expect([...buffers].map(([name, { shape }]) => [name, shape])).toEqual([
+    ['pos_embed.pos_embed', [1, 192 * 192, 1536]],
+  ]);
+});
+
+it('builds the whole SD 1 graph at full size in well under a second', () => {
+  const config = parseUnet2dConditionConfig(unet2dConditionPresets.sd1);
+  const start = performance.now();
+  const out = unet2dCondition(new Scope(), config, {
+    sample: input('sample', [2, 4, 64, 96]),
+    timesteps: input('timesteps', [2]),
+    encoderHiddenStates: input('text', [2, 77, 768]),
+  });
+  verifyGraph([out]);
+  expect(out.shape).toEqual([2, 4, 64, 96]);
+  expect(performance.now() - start).toBeLessThan(1000);
+});
+
+it('reaches every weight of a small denoiser from its loss', () => {
+  const weights = new Map<string, Tensor>();
+  const config = parseUnet2dConditionConfig(unet2dConditionPresets.tiny);
+  const out = unet2dCondition(new Scope('', declareOnce(weights)), config, {
+    sample: input('sample', [2, 4, 8, 8]),
+    timesteps: input('timesteps', [2]),
+    encoderHiddenStates: input('text', [2, 5, 12]),
+  });
+  const gradients = grad(g.mean(g.square(out)), [...weights.values()]);
+  verifyGraph(gradients);
+  const names = [...weights.keys()];
+  const unreached = names.filter((_, i) => gradients[i]!.op === 'Constant');
+  expect(unreached).toEqual([]);
+});
+
+it('names every class a registry row is for', () => {
+  for (const className of Object.keys(components) as ComponentClass[]) {
+    expect(components[className].weightName('some.weight')).toBe('some.weight');
+  }
+});
