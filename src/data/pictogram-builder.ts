@@ -21,7 +21,7 @@ import {
   readPictogramSources,
   svgDocument,
 } from './pictogram-sources.js';
-import { isGroupHeldOut, splitGroups } from './split.js';
+import { holdOut, splitGroups } from './split.js';
 import { type PictogramStyle, pictogramStyles } from './styles.js';
 import { alikePairs, meanColour, thumbnailOf } from './thumbnails.js';
 
@@ -157,10 +157,14 @@ function splitConcepts(
 ): PictogramConcept[] {
   const families = concepts.map(({ family }) => family);
   const groups = splitGroups(families, alike);
+  const heldOut = holdOut(
+    concepts.map(({ id }) => id),
+    groups,
+  );
   return concepts.map(({ id, source, en, zh, canFlip, isSceneObject }, at) => {
     const { hexcode, group, subgroup } = source;
     const splitGroup = groups[at]!;
-    const isHeldOut = isGroupHeldOut(splitGroup);
+    const isHeldOut = heldOut[at]!;
     return { id, hexcode, group, subgroup, canFlip, isSceneObject, splitGroup, isHeldOut, en, zh };
   });
 }

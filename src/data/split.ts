@@ -1,14 +1,26 @@
 /** @file The hold-out: 3 % of the concepts, chosen by hash, near-duplicates kept together. */
+import { evaluationPrompts } from './evaluation-prompts.js';
 import { hashText } from './shuffle.js';
 
 /** Share of split groups that training never sees. */
 export const heldOutShare = 0.03;
-/** Chosen so that the words of the evaluation prompts stay in training. */
+/** Chosen so that common words stay in training. */
 const salt = 'maliang pictograms 1516';
 
-/** Whether a split group is held out; depends on its name alone. */
+const evaluated = new Set(evaluationPrompts.map(({ conceptId }) => conceptId));
+
+/** Whether a hash holds the group out; depends on its name alone. */
 export function isGroupHeldOut(splitGroup: string): boolean {
   return hashText(`${salt}/${splitGroup}`) < heldOutShare * 2 ** 32;
+}
+
+/**
+ * For each concept whether it is held out, given the group of each. A group with a concept of the
+ * evaluation prompts always trains.
+ */
+export function holdOut(ids: readonly string[], groups: readonly string[]): boolean[] {
+  const trained = new Set(groups.filter((_, at) => evaluated.has(ids[at]!)));
+  return groups.map((group) => !trained.has(group) && isGroupHeldOut(group));
 }
 
 /**

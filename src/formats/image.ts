@@ -211,16 +211,16 @@ function formatOf(bytes: Uint8Array): string {
   if (/^GIF8[79]a/.test(text)) return 'a GIF file';
   if (/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/.test(text)) return 'a TIFF file';
   if (text.startsWith('BM')) return 'a BMP file';
-  if (text.slice(4, 8) === 'ftyp') return `a ${isoBrand(text.slice(8, 12))} file`;
+  if (text.slice(4, 8) === 'ftyp') return isoKind(text.slice(8, 12));
   if (text.startsWith('%PDF')) return 'a PDF file';
   if (/^\s*(\xef\xbb\xbf)?\s*<(\?xml|!doctype svg|!--|svg)/i.test(text))
     return 'an SVG or XML file';
   return `a file beginning with ${head.subarray(0, 8).toString('hex')}`;
 }
 
-function isoBrand(brand: string): string {
-  if (brand === 'avif' || brand === 'avis') return 'AVIF';
-  return /^(hei|hev|mif1|msf1)/.test(brand) ? 'HEIC' : 'video or HEIF';
+function isoKind(brand: string): string {
+  if (brand === 'avif' || brand === 'avis') return 'an AVIF file';
+  return /^(hei|hev|mif1|msf1)/.test(brand) ? 'a HEIC file' : 'a video or HEIF file';
 }
 
 function asImageError(error: unknown, format: ImageFormat, sizeBytes: number): MaliangError {
