@@ -82,6 +82,14 @@ test('exactly the listed operations have no gradient', () => {
   expect(listed.sort()).toEqual([...notDifferentiableOps].sort());
 });
 
+test('every operation with a gradient rule has rows that check it', () => {
+  const checked = new Set(opCases.filter(hasGradient).map((row) => row.op));
+  const unchecked = (Object.keys(gradientRules) as Op[])
+    .filter(isDifferentiable)
+    .filter((op) => !checked.has(op));
+  expect(unchecked).toEqual(['Constant']);
+});
+
 test('no gradient flows through the operations without one', () => {
   for (const row of opCases.filter(({ op }) => !isDifferentiable(op))) {
     const built = buildCase(row, 'f64');
