@@ -13,9 +13,9 @@ import {
   type ClipTokenizerFiles,
   type ClipTokenizerSpec,
   readClipFiles,
-  readClipTokenizerJson,
   type TokenizerConfigFiles,
 } from './clip-tokenizer-files.js';
+import { readClipTokenizerJson } from './clip-tokenizer-json.js';
 
 /** A prompt ready for the text encoder. */
 export interface EncodedPrompt {
@@ -50,8 +50,9 @@ export class ClipTokenizer {
   }
 
   /**
-   * Reads the text of a `tokenizer.json` that describes a CLIP tokenizer; the configuration files
-   * give padding token and length when it does not. Throws TOKENIZER on any other pipeline.
+   * Reads the text of a `tokenizer.json`. With the configuration files beside it the special tokens
+   * are those of transformers; without them only the tokens it lists are special. Throws TOKENIZER
+   * on any pipeline but CLIP's.
    */
   static fromTokenizerJson(json: string, config: TokenizerConfigFiles = {}): ClipTokenizer {
     return new ClipTokenizer(readClipTokenizerJson(json, config));

@@ -281,7 +281,10 @@ function readContent(
   }
   const [isCompressed, method] = afterName;
   if ((isCompressed !== 0 && isCompressed !== 1) || method !== 0) {
-    throw refuse('an iTXt compression flag of 0 or 1, method 0', `${isCompressed}, ${method}`);
+    throw refuse(
+      'an iTXt compression flag of 0 or 1, method 0',
+      `${isCompressed ?? 'nothing'}, ${method ?? 'nothing'}`,
+    );
   }
   const [, afterLanguage] = cutAtNul(type, 'language', afterName.subarray(2));
   const [, content] = cutAtNul(type, 'translated keyword', afterLanguage);

@@ -20,6 +20,8 @@ interface Variant {
   readonly maxLength: number | null;
   readonly cases: Case[];
   readonly prompts: { text: string; maxLength: number; ids: number[]; cut: string | null }[];
+  /** The same configuration with a tokenizer.json beside it: only the texts that come out otherwise. */
+  readonly besideJson: { padId: number; size: number; cases: Case[] };
   readonly decodes: { ids: number[]; text: string; plain: string }[];
 }
 
@@ -55,12 +57,10 @@ describe('ClipTokenizer with the configuration files of public folders', () => {
   for (const variant of variants) {
     const asText = (value: object | null): string | undefined =>
       value === null ? undefined : JSON.stringify(value);
-    const tokenizer = ClipTokenizer.fromFiles({
-      vocab,
-      merges,
-      tokenizerConfig: asText(variant.tokenizerConfig),
-      specialTokensMap: asText(variant.specialTokensMap),
-    });
+    const tokenizerConfig = asText(variant.tokenizerConfig);
+    const specialTokensMap = asText(variant.specialTokensMap);
+    const files = { vocab, merges, tokenizerConfig, specialTokensMap };
+    const tokenizer = ClipTokenizer.fromFiles(files);
 
     it(`${variant.name}: names the same special ids`, () => {
       const { bosId, eosId, padId, vocabSize, maxLength } = tokenizer;
@@ -81,6 +81,18 @@ describe('ClipTokenizer with the configuration files of public folders', () => {
       const { ids, truncatedText } = tokenizer.encodePrompt(prompt.text, prompt);
       expect([...ids]).toEqual(prompt.ids);
       expect(truncatedText ?? null).toBe(prompt.cut);
+    });
+
+    it(`${variant.name}: follows a tokenizer.json beside the configuration`, () => {
+      if (tokenizerConfig === undefined && specialTokensMap === undefined) return;
+      const beside = ClipTokenizer.fromTokenizerJson(text('tokenizer.json'), {
+        tokenizerConfig,
+        specialTokensMap,
+      });
+      const { padId, size, cases } = variant.besideJson;
+      expect([beside.padId, beside.vocabSize]).toEqual([padId, size]);
+      const expected = new Map([...variant.cases, ...cases].map(({ text, ids }) => [text, ids]));
+      for (const [text, ids] of expected) expect(beside.encode(text), text).toEqual(ids);
     });
 
     if (variant.decodes.length > 0) {

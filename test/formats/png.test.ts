@@ -178,7 +178,7 @@ describe('text chunks', () => {
         const png = encodePng({ ...blank, text: texts.map((text) => ({ keyword: 'k', text })) });
         expect(readPngText(png).map(({ text }) => text)).toEqual(texts);
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 

@@ -116,8 +116,10 @@ def variants(vocab):
     }
 
 
-def load(folder, vocab, merges, config=None, special=None):
+def load(folder, vocab, merges, config=None, special=None, pipeline=None):
     folder.mkdir()
+    if pipeline is not None:
+        (folder / "tokenizer.json").write_text(json.dumps(pipeline), encoding="utf-8")
     (folder / "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
     (folder / "merges.txt").write_text(merges_text(merges), encoding="utf-8")
     if config is not None:
@@ -224,6 +226,7 @@ def main():
 
     # tokenizer.json as transformers 5 writes it, and with the splitting pattern of version 4.
     pipeline = json.loads(bare.backend_tokenizer.to_str())
+    whole = json.loads(bare.backend_tokenizer.to_str())
     write_text("tokenizer.json", json.dumps(pipeline, ensure_ascii=False, separators=(",", ":")))
     split = pipeline["pre_tokenizer"]["pretokenizers"][0]["pattern"]
     split["Regex"] = split["Regex"][split["Regex"].index("'s"):]
@@ -237,11 +240,15 @@ def main():
     found = []
     for name, (config, special) in variants(vocab).items():
         tokenizer = load(folder / f"variant-{name}", vocab, merges, config, special)
+        # With a tokenizer.json beside them its added tokens count before the configuration files.
+        beside = load(folder / f"beside-{name}", vocab, merges, config, special, whole)
+        apart = [t for t in chosen if ids_of(beside, t) != ids_of(tokenizer, t)]
         found.append({
             "name": name, "tokenizerConfig": config, "specialTokensMap": special,
             "bosId": tokenizer.bos_token_id, "eosId": tokenizer.eos_token_id, "padId": tokenizer.pad_token_id,
             "size": len(tokenizer), "maxLength": tokenizer.model_max_length if tokenizer.model_max_length < 1e9 else None,
             "cases": [{"text": t, "ids": ids_of(tokenizer, t)} for t in chosen],
+            "besideJson": {"padId": beside.pad_token_id, "size": len(beside), "cases": [{"text": t, "ids": ids_of(beside, t)} for t in apart]},
             "prompts": [prompt_case(tokenizer, t, n) for t, n in [("a red cat!", 9), ("a red cat on the table, oil painting", 6), ("", 4), ("一只猫🐱 end", 5)]],
             "decodes": decode_cases(tokenizer, len(tokenizer)) if name in ("bare", "extra") else [],
         })
