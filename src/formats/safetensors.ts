@@ -121,7 +121,7 @@ export function tensorFromBytes(bytes: Uint8Array, spec: TensorSpec): TensorData
   if (bytes.length !== wanted) {
     throw refuse(`${wanted} bytes for ${describe(spec)}`, `${bytes.length}`);
   }
-  const aligned = bytes.slice().buffer;
+  const aligned = new Uint8Array(bytes).buffer; // a copy, even of a Buffer, whose slice() is a view
   return { dtype, shape: [...shape], data: new arrayOf[dtype](aligned) } as TensorData;
 }
 
