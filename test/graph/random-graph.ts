@@ -152,5 +152,7 @@ export function randomGraph(dtype: 'f32' | 'f64'): fc.Arbitrary<Graph> {
     b: fc.nat(1000),
     choice: fc.nat(11),
   });
-  return fc.array(step, { minLength: 3, maxLength: 40 }).map((steps) => build(steps, dtype));
+  return fc
+    .array(step, { minLength: 3, maxLength: 40, size: 'max' })
+    .map((steps) => build(steps, dtype));
 }
