@@ -199,37 +199,33 @@ function resnetOptions(shared: Shared, channels: number, outputScale = 1): Resne
   return { channels, normGroups, eps, activation, timeScaleShift, outputScale, dropoutMask };
 }
 
-/** Cross-attention of level `level`, counted from the finest. */
-function attend(
-  scope: Scope,
-  h: Tensor,
-  level: number,
-  layers: number,
-  shared: Shared,
-  onlyCrossAttention: boolean,
-): Tensor {
-  const { heads, normGroups, useLinearProjection: linearProjection } = shared.config;
-  const options = {
-    heads: heads[level]!,
-    layers,
-    normGroups,
-    linearProjection,
-    onlyCrossAttention,
-  };
-  return transformer2d(scope, h, shared.context, options);
+/** Where a transformer stands and how it looks. */
+interface AttendOptions {
+  /** Counted from the finest. */
+  readonly level: number;
+  readonly layers: number;
+  readonly onlyCrossAttention: boolean;
+}
+
+function attend(scope: Scope, h: Tensor, shared: Shared, options: AttendOptions): Tensor {
+  const { level, layers, onlyCrossAttention } = options;
+  const { normGroups, useLinearProjection: linearProjection } = shared.config;
+  const heads = shared.config.heads[level]!;
+  const shape = { heads, layers, normGroups, linearProjection, onlyCrossAttention };
+  return transformer2d(scope, h, shared.context, shape);
 }
 
 function downBlock(scope: Scope, x: Tensor, i: number, shared: Shared, skips: Tensor[]): Tensor {
   const { config, time } = shared;
-  const options = resnetOptions(shared, config.blockOutChannels[i]!);
+  const resnet = resnetOptions(shared, config.blockOutChannels[i]!);
   const crosses = config.downBlockTypes[i] === 'CrossAttnDownBlock2D';
   let h = x;
   for (let layer = 0; layer < config.layersPerBlock[i]!; layer++) {
-    h = resnetBlock(scope.child('resnets').child(layer), h, time, options);
+    h = resnetBlock(scope.child('resnets').child(layer), h, time, resnet);
     if (crosses) {
       const layers = config.downTransformerLayers[i]![layer]!;
-      const only = config.onlyCrossAttention[i]!;
-      h = attend(scope.child('attentions').child(layer), h, i, layers, shared, only);
+      const options = { level: i, layers, onlyCrossAttention: config.onlyCrossAttention[i]! };
+      h = attend(scope.child('attentions').child(layer), h, shared, options);
     }
     skips.push(h);
   }
@@ -244,27 +240,28 @@ function midBlock(scope: Scope, x: Tensor, shared: Shared): Tensor {
   const { config, time } = shared;
   if (config.midBlockType === undefined) return x;
   const last = config.blockOutChannels.length - 1;
-  const options = resnetOptions(shared, config.blockOutChannels[last]!, config.midBlockScaleFactor);
-  const h = resnetBlock(scope.child('resnets').child(0), x, time, options);
+  const resnet = resnetOptions(shared, config.blockOutChannels[last]!, config.midBlockScaleFactor);
+  const h = resnetBlock(scope.child('resnets').child(0), x, time, resnet);
   if (config.midBlockType === 'UNetMidBlock2D') return h;
   const attention = scope.child('attentions').child(0);
-  const mixed = attend(attention, h, last, config.midTransformerLayers, shared, false);
-  return resnetBlock(scope.child('resnets').child(1), mixed, time, options);
+  const layers = config.midTransformerLayers;
+  const mixed = attend(attention, h, shared, { level: last, layers, onlyCrossAttention: false });
+  return resnetBlock(scope.child('resnets').child(1), mixed, time, resnet);
 }
 
 function upBlock(scope: Scope, x: Tensor, i: number, shared: Shared, skips: Tensor[]): Tensor {
   const { config, time } = shared;
   const level = config.upBlockTypes.length - 1 - i;
-  const options = resnetOptions(shared, config.blockOutChannels[level]!);
+  const resnet = resnetOptions(shared, config.blockOutChannels[level]!);
   const crosses = config.upBlockTypes[i] === 'CrossAttnUpBlock2D';
   let h = x;
   for (let layer = 0; layer <= config.layersPerBlock[level]!; layer++) {
     h = g.concat([h, skips.pop()!], 1);
-    h = resnetBlock(scope.child('resnets').child(layer), h, time, options);
+    h = resnetBlock(scope.child('resnets').child(layer), h, time, resnet);
     if (crosses) {
       const layers = config.upTransformerLayers[i]![layer]!;
-      const only = config.onlyCrossAttention[level]!;
-      h = attend(scope.child('attentions').child(layer), h, level, layers, shared, only);
+      const options = { level, layers, onlyCrossAttention: config.onlyCrossAttention[level]! };
+      h = attend(scope.child('attentions').child(layer), h, shared, options);
     }
   }
   if (level === 0) return h;
