@@ -15,6 +15,7 @@ const maxMarks = 4096;
 
 /**
  * NFC, runs of white space to one space, and lower case per code point (no final sigma, no locale).
+ * The reference orders combining marks newer than Unicode 9 as they come; here they are sorted.
  * Throws TOKENIZER on more than 4096 combining marks in a row.
  */
 export function normalizeClipText(text: string): string {

@@ -10,6 +10,9 @@ export type Vocabulary = ReadonlyMap<string, number>;
 /** An added token before its id is settled; `statedId` is what a file says it is. */
 export type LooseToken = Omit<AddedToken, 'id'> & { readonly statedId?: number };
 
+/** Small enough that a pair of ids fits a double exactly. */
+const idPattern = /^\d{1,7}$/;
+const idRange = 'from 0 to 9999999';
 const maxPromptLength = 2 ** 20;
 
 export function parseObject(where: string, text: string): JsonObject {
@@ -36,11 +39,11 @@ export function listAt(where: string, object: JsonObject, name: string): readonl
   throw refuse(`${where}: ${name}`, 'a list', printValue(value));
 }
 
-/** An id is spelled as a plain whole number of at most 8 digits. */
+/** An id is spelled as a plain whole number of at most 7 digits. */
 export function readId(where: string, value: StrictJson | undefined): number {
   const text = value instanceof JsonNumber ? value.text : value;
-  if (typeof text === 'string' && /^\d{1,8}$/.test(text)) return Number(text);
-  throw refuse(where, 'an id from 0 to 99999999', printValue(value));
+  if (typeof text === 'string' && idPattern.test(text)) return Number(text);
+  throw refuse(where, `an id ${idRange}`, printValue(value));
 }
 
 /** Token to id; every id occurs once. */
@@ -48,10 +51,11 @@ export function readVocab(where: string, object: JsonObject): Vocabulary {
   const vocab = new Map<string, number>();
   const seen = new Set<number>();
   for (const [token, value] of object) {
-    const at = `${where}: ${printText(token)}`;
-    if (!(value instanceof JsonNumber)) throw refuse(at, 'a number', printValue(value));
-    const id = readId(at, value);
-    if (seen.has(id)) throw refuse(at, 'every id once', `${id} again`);
+    const id = value instanceof JsonNumber && idPattern.test(value.text) ? Number(value.text) : -1;
+    if (id < 0 || seen.has(id)) {
+      const got = id < 0 ? printValue(value) : `${id} again`;
+      throw refuse(`${where}: ${printText(token)}`, `an id ${idRange}, each once`, got);
+    }
     seen.add(id);
     vocab.set(token, id);
   }
