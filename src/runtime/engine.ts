@@ -1,0 +1,168 @@
+/** @file Runs models in a child process, so that the event loop of the caller never waits for a computation. */
+import { cancelled, complain, throwIfAborted } from '../core/errors.js';
+import type { TensorData } from '../core/tensor-data.js';
+import type { EmittedModel } from '../graph/emit.js';
+import { HostProcess } from './host-process.js';
+import type { Request } from './messages.js';
+import type { SessionOptions, Values } from './session.js';
+
+export interface EngineOptions {
+  /** Threads for one operation; defaults to all cores. */
+  readonly threads?: number | undefined;
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A model in the engine's child process. */
+export interface RemoteSession extends AsyncDisposable {
+  /**
+   * Outputs by name. Rejects with CANCELLED as soon as `signal` aborts, RUNTIME_EXITED when the
+   * child ends in the middle, DISPOSED, SHAPE or RUNTIME.
+   */
+  run(feeds: Values, options?: RunOptions): Promise<ReadonlyMap<string, TensorData>>;
+  /** Frees the model; later runs are DISPOSED. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * A queue of loads and runs before one child process.
+ *
+ * - A run whose signal aborts rejects at once. If it has begun, the child finishes that one call
+ *   and drops the result: models stay loaded, and the next run waits no longer than that call.
+ *   `dispose` ends even that at once.
+ * - When the child dies, what it was doing rejects with RUNTIME_EXITED; the next run starts a new
+ *   child and loads its model again.
+ * - The child ends with the parent, however the parent ends.
+ */
+export class Engine implements AsyncDisposable {
+  readonly #threads: number | undefined;
+  #host: HostProcess;
+  #tail: Promise<unknown> = Promise.resolve();
+  #sessions = 0;
+  #isDisposed = false;
+
+  private constructor(threads: number | undefined) {
+    this.#threads = threads;
+    this.#host = new HostProcess();
+  }
+
+  /**
+   * Starts the child at once; its first load waits until it is up. Throws USAGE on a bad thread
+   * count, RUNTIME when the compiled child is missing.
+   */
+  static start(options: EngineOptions = {}): Engine {
+    const { threads } = options;
+    if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
+      throw complain('USAGE', {
+        where: 'engine',
+        expected: 'threads as a whole number from 1 to 1024',
+        got: `${threads}`,
+        next: 'Leave it out to use all cores.',
+      });
+    }
+    return new Engine(threads);
+  }
+
+  /** Process id of the child, while it has one. */
+  get pid(): number | undefined {
+    return this.#host.isAlive ? this.#host.pid : undefined;
+  }
+
+  /** Resolves when ONNX Runtime is loaded in the child; rejects with RUNTIME when it cannot be. */
+  async whenReady(): Promise<void> {
+    await this.#host.ready;
+  }
+
+  /** Loads a model. Rejects with RUNTIME when ONNX Runtime refuses it or a weight file. */
+  async load(
+    model: EmittedModel,
+    options: Omit<SessionOptions, 'threads'> & RunOptions = {},
+  ): Promise<RemoteSession> {
+    const { signal, ...sessionOptions } = options;
+    const id = this.#sessions++;
+    const threaded = { ...sessionOptions, threads: this.#threads };
+    const load: Request = { kind: 'load', session: id, model, options: threaded };
+    let loadedIn: HostProcess | undefined;
+    let isDisposed = false;
+    const ensureLoaded = async (host: HostProcess): Promise<void> => {
+      if (loadedIn === host) return;
+      await host.request(load);
+      loadedIn = host;
+    };
+    const run = (feeds: Values, runOptions: RunOptions = {}) =>
+      this.#inTurn(async (host) => {
+        if (isDisposed) throw disposed('session');
+        await ensureLoaded(host);
+        return host.request({ kind: 'run', session: id, feeds });
+      }, runOptions.signal);
+    const dispose = async (): Promise<void> => {
+      if (isDisposed || this.#isDisposed) return;
+      isDisposed = true;
+      await this.#release(id, () => loadedIn);
+    };
+    try {
+      await this.#inTurn(ensureLoaded, signal);
+    } catch (cause) {
+      dispose().catch(() => undefined); // A cancelled load may still come to its end.
+      throw cause;
+    }
+    return { run, dispose, [Symbol.asyncDispose]: dispose };
+  }
+
+  /** Ends the child and gives all memory back; pending work rejects. Safe to call twice. */
+  async dispose(): Promise<void> {
+    this.#isDisposed = true;
+    await this.#host.end();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Frees a session, in its turn, unless its child is gone anyway. */
+  #release(session: number, loadedIn: () => HostProcess | undefined): Promise<unknown> {
+    const turn = this.#tail.then(async () => {
+      const host = loadedIn();
+      if (host?.isAlive) await host.request({ kind: 'release', session });
+    });
+    this.#tail = turn.catch(() => undefined);
+    return this.#tail;
+  }
+
+  /** Calls `work` when all work before it has ended; the promise itself follows `signal` at once. */
+  #inTurn<T>(work: (host: HostProcess) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const turn = this.#tail.then(async () => {
+      throwIfAborted('engine', signal);
+      const host = await this.#liveHost();
+      return work(host);
+    });
+    this.#tail = turn.catch(() => undefined);
+    return orAborted(turn, signal).catch((cause: unknown) => {
+      throw this.#isDisposed && !signal?.aborted ? disposed('engine') : cause;
+    });
+  }
+
+  async #liveHost(): Promise<HostProcess> {
+    if (this.#isDisposed) throw disposed('engine');
+    if (!this.#host.isAlive) this.#host = new HostProcess();
+    await this.#host.ready;
+    return this.#host;
+  }
+}
+
+/** The promise, or a CANCELLED rejection when `signal` aborts first. */
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(cancelled('engine', signal));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+function disposed(where: string): Error {
+  return complain('DISPOSED', { where, expected: 'a live object', got: 'a disposed one' });
+}

@@ -1,0 +1,72 @@
+/** @file The child process of an engine: loads models, runs them, and never outlives its parent. */
+import { Worker } from 'node:worker_threads';
+import { MaliangError } from '../core/errors.js';
+import type { TensorData } from '../core/tensor-data.js';
+import type { Reply, Request } from './messages.js';
+import type { LocalSession } from './session.js';
+
+type SessionModule = typeof import('./session.js');
+
+const nothing: ReadonlyMap<string, TensorData> = new Map();
+const sessions = new Map<number, LocalSession>();
+
+/**
+ * Kills this process when the parent's end of descriptor 4 closes. A thread of its own, because
+ * the main thread is deaf while ONNX Runtime computes.
+ */
+const watch = `
+const { Socket } = require('node:net');
+const end = () => process.kill(process.pid, 'SIGKILL');
+new Socket({ fd: 4 }).on('error', end).on('close', end).resume();
+`;
+
+function guardAgainstOrphanhood(): void {
+  process.on('disconnect', () => process.exit());
+  // Ctrl-C reaches the whole group; the parent decides what becomes of the work.
+  process.on('SIGINT', () => undefined);
+  const watcher = new Worker(watch, { eval: true, stdout: true, stderr: true });
+  watcher.unref();
+}
+
+async function answer({ LocalSession }: SessionModule, request: Request): Promise<Reply> {
+  switch (request.kind) {
+    case 'load': {
+      const { session, model, options } = request;
+      sessions.set(session, await LocalSession.create(model, options));
+      return { kind: 'done', outputs: nothing };
+    }
+    case 'run':
+      return { kind: 'done', outputs: await sessions.get(request.session)!.run(request.feeds) };
+    case 'release':
+      await sessions.get(request.session)?.dispose();
+      sessions.delete(request.session);
+      return { kind: 'done', outputs: nothing };
+  }
+}
+
+function failure(cause: unknown): Reply {
+  const code = cause instanceof MaliangError ? cause.code : 'RUNTIME';
+  return { kind: 'failed', code, message: cause instanceof Error ? cause.message : `${cause}` };
+}
+
+async function serve(): Promise<void> {
+  const send = (reply: Reply): unknown => process.send?.(reply);
+  let runtime: SessionModule;
+  try {
+    runtime = await import('./session.js');
+  } catch (cause) {
+    send({
+      kind: 'failed',
+      code: 'RUNTIME',
+      message: `runtime: onnxruntime-node does not load: ${(cause as Error).message}`,
+    });
+    return;
+  }
+  process.on('message', (request: Request) => {
+    answer(runtime, request).catch(failure).then(send);
+  });
+  send({ kind: 'ready' });
+}
+
+guardAgainstOrphanhood();
+await serve();

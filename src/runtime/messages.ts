@@ -1,0 +1,21 @@
+/** @file What the engine asks of its child process, and the answers. One question at a time. */
+import type { ErrorCode } from '../core/errors.js';
+import type { TensorData } from '../core/tensor-data.js';
+import type { EmittedModel } from '../graph/emit.js';
+import type { SessionOptions, Values } from './session.js';
+
+export type Request =
+  | {
+      readonly kind: 'load';
+      readonly session: number;
+      readonly model: EmittedModel;
+      readonly options: SessionOptions;
+    }
+  | { readonly kind: 'run'; readonly session: number; readonly feeds: Values }
+  | { readonly kind: 'release'; readonly session: number };
+
+export type Reply =
+  /** Sent once, unasked, when ONNX Runtime is there. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done'; readonly outputs: ReadonlyMap<string, TensorData> }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
