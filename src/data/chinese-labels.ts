@@ -252,7 +252,7 @@ export const chineseLabels: Readonly<Record<string, string>> = {
   dragon: '龙/条',
   sauropod: '长颈恐龙,恐龙',
   'T-Rex': '霸王龙,恐龙',
-  'spouting whale': '喷水的鲸鱼/头',
+  'spouting whale': '喷水的鲸鱼/头,鲸鱼/头',
   whale: '鲸鱼/头',
   fish: '鱼/条',
   'tropical fish': '热带鱼/条',

@@ -81,6 +81,7 @@ export const englishLabels: Readonly<Record<string, string>> = {
   rooster: 'rooster, cock',
   'baby chick': 'baby chick, chick',
   'front-facing baby chick': 'chick, front-facing baby chick',
+  'spouting whale': 'spouting whale, whale',
   sauropod: 'long-necked dinosaur, sauropod, dinosaur',
   'T-Rex': 'T-Rex, dinosaur',
   crocodile: 'crocodile, alligator',

@@ -75,7 +75,7 @@ const englishNouns: readonly (readonly [string, string])[] = [
   ['a gift', 'wrapped-gift'],
   ['a Christmas tree', 'christmas-tree'],
   ["a jack-o'-lantern", 'jack-o-lantern'],
-  ['a die', 'game-die'],
+  ['dice', 'game-die'],
   ['a key', 'key'],
   ['a hammer', 'hammer'],
   ['an umbrella', 'umbrella'],
