@@ -73,7 +73,9 @@ describe('files of a tokenizer folder', () => {
     delete root.model.vocab['Q</w>'];
     delete root.model.vocab['q</w>'];
     const lacking = ClipTokenizer.fromTokenizerJson(JSON.stringify(root));
-    expect(() => lacking.encode('q')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: tokenizer: expected the byte symbol "q" or an unknown token in the vocabulary, got neither. Check vocab.json, merges.txt or tokenizer.json.]`);
+    expect(() => lacking.encode('q')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: tokenizer: expected the byte symbol "q" or an unknown token in the vocabulary, got neither. Check vocab.json, merges.txt or tokenizer.json.]`,
+    );
   });
 });
 
@@ -276,13 +278,17 @@ describe('texts', () => {
   });
 
   it('refuses lone surrogates', () => {
-    expect(() => tokenizer.encode('a\ud83d')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: encode: expected well-formed Unicode text, got a lone surrogate. Remove it, for example with \`text.toWellFormed()\`.]`);
+    expect(() => tokenizer.encode('a\ud83d')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: encode: expected well-formed Unicode text, got a lone surrogate. Remove it, for example with \`text.toWellFormed()\`.]`,
+    );
   });
 
   it('refuses a run of marks that normalises in quadratic time', () => {
     expect(() =>
       tokenizer.encode(`e${'\u0301\u0323'.repeat(2049)}`),
-    ).toThrowErrorMatchingInlineSnapshot(`[MaliangError: tokenizer: text: expected at most 4096 combining marks in a row, got 4098. Shorten the text.]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: tokenizer: text: expected at most 4096 combining marks in a row, got 4098. Shorten the text.]`,
+    );
     expect(tokenizer.encode(`e${'\u0301\u0323'.repeat(2048)}`).length).toBeGreaterThan(4096);
   });
 
@@ -319,6 +325,8 @@ describe('texts', () => {
   });
 
   it('refuses to decode ids it does not know', () => {
-    expect(() => tokenizer.decode([1100])).toThrowErrorMatchingInlineSnapshot(`[MaliangError: decode: expected ids of the vocabulary, below 1100, got 1100. Decode with the tokenizer that made the ids.]`);
+    expect(() => tokenizer.decode([1100])).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: decode: expected ids of the vocabulary, below 1100, got 1100. Decode with the tokenizer that made the ids.]`,
+    );
   });
 });
