@@ -1,10 +1,12 @@
 /** @file Runs models in a child process, so that the event loop of the caller never waits for a computation. */
 import { cancelled, complain, throwIfAborted } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
-import type { EmittedModel } from '../graph/emit.js';
+import type { Graph } from '../graph/tensor.js';
 import { HostProcess } from './host-process.js';
 import type { Request } from './messages.js';
+import { packGraph } from './packed-graph.js';
 import type { SessionOptions, Values } from './session.js';
+import type { TensorInFile } from './weights.js';
 
 export interface EngineOptions {
   /** Threads for one operation; defaults to all cores. */
@@ -13,6 +15,11 @@ export interface EngineOptions {
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface LoadOptions extends Omit<SessionOptions, 'threads'>, RunOptions {
+  /** Where the parameters lie, by name; parameters not named are fed like inputs. */
+  readonly weights?: ReadonlyMap<string, TensorInFile>;
 }
 
 /** A model in the engine's child process. */
@@ -75,15 +82,16 @@ export class Engine implements AsyncDisposable {
     await this.#host.ready;
   }
 
-  /** Loads a model. Rejects with RUNTIME when ONNX Runtime refuses it or a weight file. */
-  async load(
-    model: EmittedModel,
-    options: Omit<SessionOptions, 'threads'> & RunOptions = {},
-  ): Promise<RemoteSession> {
-    const { signal, ...sessionOptions } = options;
+  /**
+   * Loads a model; the child writes its ONNX form and maps its weights. Rejects with RUNTIME when
+   * ONNX Runtime refuses it or a weight file.
+   */
+  async load(graph: Graph, options: LoadOptions = {}): Promise<RemoteSession> {
+    const { signal, weights = new Map(), ...sessionOptions } = options;
     const id = this.#sessions++;
     const threaded = { ...sessionOptions, threads: this.#threads };
-    const load: Request = { kind: 'load', session: id, model, options: threaded };
+    const packed = packGraph(graph);
+    const load: Request = { kind: 'load', session: id, graph: packed, weights, options: threaded };
     let loadedIn: HostProcess | undefined;
     let isDisposed = false;
     const ensureLoaded = async (host: HostProcess): Promise<void> => {

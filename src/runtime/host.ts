@@ -2,8 +2,11 @@
 import { Worker } from 'node:worker_threads';
 import { MaliangError } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
+import { emitOnnx } from '../graph/emit.js';
 import type { Reply, Request } from './messages.js';
+import { unpackGraph } from './packed-graph.js';
 import type { LocalSession } from './session.js';
+import { weightsInFiles } from './weights.js';
 
 type SessionModule = typeof import('./session.js');
 
@@ -31,7 +34,8 @@ function guardAgainstOrphanhood(): void {
 async function answer({ LocalSession }: SessionModule, request: Request): Promise<Reply> {
   switch (request.kind) {
     case 'load': {
-      const { session, model, options } = request;
+      const { session, graph, weights, options } = request;
+      const model = emitOnnx(unpackGraph(graph), { weights: weightsInFiles(weights) });
       sessions.set(session, await LocalSession.create(model, options));
       return { kind: 'done', outputs: nothing };
     }

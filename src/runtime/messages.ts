@@ -1,14 +1,17 @@
 /** @file What the engine asks of its child process, and the answers. One question at a time. */
 import type { ErrorCode } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
-import type { EmittedModel } from '../graph/emit.js';
+import type { PackedGraph } from './packed-graph.js';
 import type { SessionOptions, Values } from './session.js';
+import type { TensorInFile } from './weights.js';
 
 export type Request =
   | {
       readonly kind: 'load';
       readonly session: number;
-      readonly model: EmittedModel;
+      readonly graph: PackedGraph;
+      /** Parameters by name; the rest are inputs. */
+      readonly weights: ReadonlyMap<string, TensorInFile>;
       readonly options: SessionOptions;
     }
   | { readonly kind: 'run'; readonly session: number; readonly feeds: Values }

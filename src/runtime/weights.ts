@@ -16,12 +16,13 @@ export interface TensorInFile {
 
 /**
  * The source that `emitOnnx` takes, over tensors by parameter name. Sessions resolve locations
- * from the root folder, so every file is in reach, behind symbolic links too.
+ * from the root folder, so every file is in reach, behind symbolic links too. Names without a
+ * tensor become inputs.
  */
 export function weightsInFiles(tensors: ReadonlyMap<string, TensorInFile>): WeightSource {
   return (name) => {
     const tensor = tensors.get(name);
-    if (!tensor) throw internal('weights', `no tensor for parameter ${JSON.stringify(name)}`);
+    if (!tensor) return undefined;
     const { file, dtype, shape, begin, end } = tensor;
     if (!isAbsolute(file)) throw internal('weights', `${file} is not an absolute path`);
     const location = file.replaceAll('\\', '/').replace(/^(?:[A-Za-z]:)?\/+/, '');

@@ -1,6 +1,8 @@
 /** @file The engine: results, responsiveness, cancelling, crashes, memory. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { erf } from '../../src/graph/build.js';
+import { input } from '../../src/graph/tensor.js';
 import { Engine, type RemoteSession } from '../../src/runtime/engine.js';
 import { isRunning, median, residentKib } from './process-state.js';
 import { slowFeeds, slowModel } from './slow-model.js';
@@ -114,8 +116,8 @@ describe('an engine', () => {
   });
 
   it('passes the child’s complaints on', async () => {
-    const broken = { ...slowModel(1), bytes: Uint8Array.of(1, 2, 3) };
-    expect((await failureOf(engine.load(broken))).code).toBe('RUNTIME');
+    const unknown = new Map([['y', erf(input('x', [2], 'f64'))]]);
+    expect((await failureOf(engine.load(unknown))).code).toBe('RUNTIME');
     expect((await failureOf(quick.run(new Map()))).code).toBe('SHAPE');
     await expectOnes(quick);
   });

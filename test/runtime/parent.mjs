@@ -1,7 +1,6 @@
 /** @file A program with an engine at work, for tests of how programs end. Prints the child's process id. */
 import { writeSync } from 'node:fs';
 import * as g from '../../dist/graph/build.js';
-import { emitOnnx } from '../../dist/graph/emit.js';
 import { input } from '../../dist/graph/tensor.js';
 import { Engine } from '../../dist/runtime/engine.js';
 
@@ -18,7 +17,7 @@ if (ending === 'idle') {
   await engine.whenReady();
   writeSync(1, `${engine.pid}\n`);
 } else {
-  const session = await engine.load(emitOnnx(new Map([['y', y]])));
+  const session = await engine.load(new Map([['y', y]]));
   const run = session.run(feeds);
   run.catch(() => undefined);
   setTimeout(() => {

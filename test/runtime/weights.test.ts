@@ -40,7 +40,9 @@ afterAll(async () => {
 
 it.each(Object.keys(stored))('%s behind a link', async (name) => {
   const { tensors } = await readWeightFile(join(folder, 'snapshots', 'main', 'model.safetensors'));
-  await using session = await engine.load(weightedModel(tensors.get(name)!));
+  await using session = await engine.load(weightedModel(n), {
+    weights: new Map([['w', tensors.get(name)!]]),
+  });
   const y = (await session.run(weightedFeeds(n))).get('y')!;
   expect([...(y.data as Float32Array)]).toEqual(sums);
 });
@@ -48,11 +50,12 @@ it.each(Object.keys(stored))('%s behind a link', async (name) => {
 it('refuses a file that is gone or too short, with its name', async () => {
   const { tensors } = await readWeightFile(join(folder, 'blobs', '41ab'));
   const weight = tensors.get('f32')!;
-  const gone = weightedModel({ ...weight, file: join(folder, 'gone.safetensors') });
-  await expect(engine.load(gone)).rejects.toMatchObject({
+  const load = (w: typeof weight) =>
+    engine.load(weightedModel(n), { weights: new Map([['w', w]]) });
+  await expect(load({ ...weight, file: join(folder, 'gone.safetensors') })).rejects.toMatchObject({
     code: 'RUNTIME',
     message: expect.stringContaining('gone.safetensors'),
   });
-  const beyond = weightedModel({ ...weight, begin: 4096, end: 4096 + 36 });
-  await expect(engine.load(beyond)).rejects.toMatchObject({ code: 'RUNTIME' });
+  const beyond = { ...weight, begin: 4096, end: 4096 + 36 };
+  await expect(load(beyond)).rejects.toMatchObject({ code: 'RUNTIME' });
 });
