@@ -1,0 +1,156 @@
+/** @file What the command says, in English and Chinese; the type makes a missing translation an error. */
+import { chinese } from './messages-zh.js';
+
+/** `{name}` stands for a value. */
+export const english = {
+  program: '{program}',
+  'usage.form': '{where}: expected {expected}, got {got}. {next}',
+  'usage.see': 'See `{program} --help`.',
+  'usage.nothing': 'nothing',
+  'usage.prompt': 'a prompt in words',
+  'usage.promptNext': 'For example: {example}',
+  'usage.knownOption': 'a known option',
+  'usage.meant': 'Did you mean {suggestion}?',
+  'usage.option': 'option {option}',
+  'usage.optionOf': 'an option of `{command}`',
+  'usage.belongs': '{option} belongs to `{command}`.',
+  'usage.value': 'a value',
+  'usage.valueNext': 'Write {option}={got} if that is the value.',
+  'usage.noValue': 'no value',
+  'usage.once': 'the option once',
+  'usage.twice': 'it twice',
+  'usage.wholeNumber': 'a whole number from {min} to {max}',
+  'usage.number': 'a number from {min} to {max}',
+  'usage.size': 'a size such as 128x128, sides from 8 to 4096',
+  'usage.text': 'some text',
+  'usage.noWords': 'no further words',
+  'usage.drawNext': 'To draw those words: {example}',
+  'usage.command': 'a command or a prompt',
+  'usage.commandNext': 'Did you mean `{program} {suggestion}`? To draw the word: {example}',
+  'usage.objective': 'one of {choices}',
+  'usage.config': '--config FILE',
+  'usage.configNext': 'For example: {example}',
+  'usage.picture': 'a folder, or a file name ending in .png',
+  'usage.pictureNext': 'Maliang writes PNG files.',
+  'usage.onePicture': 'a folder when --num is above 1',
+  'usage.json': 'a JSON file',
+
+  'help.usage': 'Usage',
+  'help.commands': 'Commands',
+  'help.options': 'Options',
+  'help.examples': 'Examples',
+  'help.exit':
+    'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 130 interrupted with Ctrl-C.',
+  'help.environment':
+    'Environment: NO_COLOR, FORCE_COLOR, LANG (messages in English or Chinese), MALIANG_DEBUG=1 (stack traces).',
+  'help.tagline': 'Pictures from words, on your own machine.',
+  'help.more': '`{program} <command> --help` says more about a command.',
+  'command.generate': 'Draw a prompt; the word `generate` can be left out.',
+  'command.train': 'Train a part of a model: autoencoder, clip or diffusion.',
+  'command.doctor': 'Check the installation, the machine and the built-in model.',
+  'about.generate':
+    'Draws pictures and writes them as PNG files, by default into the current folder.\nPicture k of a batch uses seed S+k-1, so it can be made again alone.\nThe prompt may stand without quotes; put -- before one that starts with a dash or is a command.',
+  'about.train':
+    'Trains from a JSON configuration and writes checkpoints, a loss log and sample sheets into a folder.\nCtrl-C saves a checkpoint first; --resume goes on from it.',
+  'about.doctor':
+    'Checks Node, the execution engine, threads, memory, disk, the built-in model and the data set.\nEnds with 1 when something that drawing needs is broken.',
+  'option.seed': 'seed of the first picture; drawn at random when left out',
+  'option.num': 'how many pictures, default 1',
+  'option.steps': 'denoising steps, default as the model says',
+  'option.guidance': 'how strictly to follow the prompt, default as the model says',
+  'option.negative': 'what the picture should not show',
+  'option.size': 'width and height in pixels, default as the model says',
+  'option.model': 'folder of a model in the diffusers layout, default the built-in one',
+  'option.out':
+    'generate: a .png file (replaced if it exists) or a folder; train: the run’s folder',
+  'option.json': 'print one JSON object on stdout and nothing else',
+  'option.threads': 'threads to compute with, default all cores',
+  'option.quiet': 'no progress and no preview; stdout gets only the paths',
+  'option.config': 'JSON configuration of the training',
+  'option.resume': 'go on from the checkpoint in the folder',
+  'option.help': 'show help',
+  'option.version': 'show the version',
+
+  'error.label': 'error',
+  'error.debug': 'Set MALIANG_DEBUG=1 to see where it happened, and report it.',
+  'warning.label': 'warning',
+  'note.stopping': 'Stopping; press Ctrl-C again to end at once.',
+  'note.cancelled': 'Stopped.',
+  'note.kept': 'Kept: {paths}',
+
+  'generate.loading': 'loading the model',
+  'generate.drawing': 'drawing',
+  'generate.seed': 'seed {seed}',
+  'generate.again': 'again: {command}',
+
+  'progress.left': '{time} left',
+  'time.seconds': '{s} s',
+  'time.minutes': '{m} min {s} s',
+  'time.hours': '{h} h {m} min',
+
+  'train.start': 'training {objective} in {folder}',
+  'train.step': 'step {step}/{total}',
+  'train.rate': '{rate} images/s',
+  'train.done': 'Done after {steps} steps; the run is in {folder}.',
+  'train.stopped': 'Stopped after step {step}; the checkpoint is in {folder}.',
+  'train.resume': 'Go on with: {command}',
+
+  'doctor.ok': 'ok',
+  'doctor.note': 'note',
+  'doctor.broken': 'broken',
+  'doctor.node': 'Node',
+  'doctor.engine': 'engine',
+  'doctor.threads': 'threads',
+  'doctor.memory': 'memory',
+  'doctor.disk': 'disk',
+  'doctor.model': 'model',
+  'doctor.data': 'data set',
+  'doctor.terminal': 'terminal',
+  'doctor.nodeBroken': '{version}; Maliang needs {floor} or newer. Install a current Node.',
+  'doctor.engineRuns': 'ONNX Runtime {version} computes in a child process ({ms} ms to start)',
+  'doctor.engineBroken': '{reason} Run `npm install` again, without --omit=optional.',
+  'doctor.threadsAre': '{count} usable; --threads sets fewer',
+  'doctor.memoryIs': '{free} free of {total}',
+  'doctor.memoryLow': '{free} free of {total}; drawing needs about {need}',
+  'doctor.diskIs': '{free} free in {folder}',
+  'doctor.diskLow': '{free} free in {folder}; a picture may not fit',
+  'doctor.modelIs': 'built-in, {size} in {files} weight files',
+  'doctor.sumsFit': 'all sums are right',
+  'doctor.noSums': 'no {file} to compare with',
+  'doctor.modelBroken': '{reason}',
+  'doctor.dataIs': '{pictures} pictures of {concepts} concepts in {folder}',
+  'doctor.dataAbsent': 'none in {folder}; only training needs it: {command}',
+  'doctor.terminalIs': '{colour}, previews: {preview}, messages: {language}',
+  'doctor.colour': 'colour',
+  'doctor.noColour': 'no colour',
+  'doctor.noPreview': 'none',
+  'doctor.halfBlocks': 'half blocks',
+  'doctor.sound': 'All is well. Try: {command}',
+  'doctor.unsound': 'Something is broken; see the lines above.',
+} as const;
+
+export type MessageKey = keyof typeof english;
+export type Catalogue = Readonly<Record<MessageKey, string>>;
+export type Language = 'en' | 'zh';
+
+/** A message with its values filled in. */
+export type Say = (key: MessageKey, values?: Readonly<Record<string, string | number>>) => string;
+
+/** Chinese when the locale says so; POSIX order: LC_ALL, LC_MESSAGES, LANG. */
+export function languageOf(env: NodeJS.ProcessEnv): Language {
+  const locale = env.LC_ALL || env.LC_MESSAGES || env.LANG || '';
+  return /^zh\b|^zh[_-]/i.test(locale) ? 'zh' : 'en';
+}
+
+export function catalogueOf(language: Language): Catalogue {
+  return language === 'zh' ? chinese : english;
+}
+
+/** Speaks one language; `{program}` is how the command was called. */
+export function sayIn(language: Language, program: string): Say {
+  const catalogue = catalogueOf(language);
+  return (key, values = {}) =>
+    catalogue[key].replace(/\{(\w+)\}/g, (slot, name: string) =>
+      name === 'program' ? program : String(values[name] ?? slot),
+    );
+}

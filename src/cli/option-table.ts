@@ -1,0 +1,115 @@
+/** @file Every option of every command: how it is written, what it takes, where it belongs. */
+import type { MessageKey } from './messages.js';
+
+export const commandNames = ['generate', 'train', 'doctor'] as const;
+export type CommandName = (typeof commandNames)[number];
+
+/** Reads a value; a message key with its values says what was expected instead. */
+export type ReadValue<T> = (text: string) => T | Expectation;
+
+export class Expectation {
+  readonly key: MessageKey;
+  readonly values: Readonly<Record<string, string | number>>;
+
+  constructor(key: MessageKey, values: Readonly<Record<string, string | number>> = {}) {
+    this.key = key;
+    this.values = values;
+  }
+}
+
+interface OptionRow<T> {
+  readonly commands: readonly CommandName[];
+  /** What the help shows for the value; none for a switch. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly read: ReadValue<T>;
+}
+
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+const drawing = ['generate'] as const;
+const training = ['train'] as const;
+const both = ['generate', 'train'] as const;
+
+/** In the order the help lists them. */
+export const optionTable = {
+  seed: row(drawing, wholeNumber(0, Number.MAX_SAFE_INTEGER), 'N'),
+  num: row(drawing, wholeNumber(1, 1000), 'N'),
+  steps: row(drawing, wholeNumber(1, 1000), 'N'),
+  guidance: row(drawing, number(0, 100), 'X'),
+  negative: row(drawing, (value) => value, 'TEXT'),
+  size: row(drawing, readSize, 'WxH'),
+  model: row(drawing, someText, 'FOLDER'),
+  config: row(training, someText, 'FILE'),
+  resume: row(training, always),
+  out: row(both, someText, 'PATH'),
+  threads: row(both, wholeNumber(1, 1024), 'N'),
+  json: row(drawing, always),
+  quiet: row(both, always),
+  help: { ...row(commandNames, always), short: 'h' },
+  version: { ...row(commandNames, always), short: 'v' },
+} as const satisfies Record<string, OptionRow<unknown>>;
+
+export type OptionName = keyof typeof optionTable;
+export const optionNames = Object.keys(optionTable) as OptionName[];
+
+/** The options that were given, read. */
+export type OptionValues = {
+  -readonly [K in OptionName]?: Exclude<ReturnType<(typeof optionTable)[K]['read']>, Expectation>;
+};
+
+/** The row of an option, its value type aside. */
+export function optionRow(name: OptionName): OptionRow<unknown> {
+  return optionTable[name];
+}
+
+/** `--seed N` or `--json`, as the help and messages show it. */
+export function optionUsage(name: OptionName): string {
+  const { value } = optionRow(name);
+  return value === undefined ? `--${name}` : `--${name} ${value}`;
+}
+
+function row<T>(
+  commands: readonly CommandName[],
+  read: ReadValue<T>,
+  value?: string,
+): OptionRow<T> {
+  return { commands, read, ...(value === undefined ? {} : { value }) };
+}
+
+function wholeNumber(min: number, max: number): ReadValue<number> {
+  return (text) => {
+    const value = Number(text);
+    const isWhole = /^\d{1,16}$/.test(text) && Number.isSafeInteger(value);
+    if (isWhole && value >= min && value <= max) return value;
+    return new Expectation('usage.wholeNumber', { min, max });
+  };
+}
+
+function number(min: number, max: number): ReadValue<number> {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+(\.\d*)?$|^\.\d+$/.test(text) && value >= min && value <= max) return value;
+    return new Expectation('usage.number', { min, max });
+  };
+}
+
+/** `128x96`, or `128` for a square. */
+function readSize(text: string): Size | Expectation {
+  const found = /^(\d{1,4})(?:[x×](\d{1,4}))?$/i.exec(text);
+  const width = Number(found?.[1]);
+  const height = Number(found?.[2] ?? found?.[1]);
+  const fits = (side: number): boolean => side >= 8 && side <= 4096;
+  return fits(width) && fits(height) ? { width, height } : new Expectation('usage.size');
+}
+
+function someText(text: string): string | Expectation {
+  return text.length > 0 ? text : new Expectation('usage.text');
+}
+
+function always(): true {
+  return true;
+}

@@ -1,0 +1,138 @@
+/** @file Which command, which words, which options; every option has a row. */
+import { describe, expect, it } from 'vitest';
+import { sayIn } from './messages.js';
+import { type OptionName, optionNames, optionTable } from './option-table.js';
+import { parseCommandLine } from './parse.js';
+
+const say = sayIn('en', 'maliang');
+const parse = (...args: string[]) => parseCommandLine(args, say);
+const complaintOf = (...args: string[]): string => {
+  try {
+    parse(...args);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'USAGE', exitCode: 2 });
+    return (error as Error).message;
+  }
+  throw new Error(`${args.join(' ')} was accepted`);
+};
+
+/** For every option: an argument that is read, what it becomes, and one that is refused. */
+const rows: { readonly [K in OptionName]: readonly [string[], unknown, string[], string] } = {
+  seed: [['--seed', '7'], 7, ['--seed', '1.5'], 'a whole number from 0 to 9007199254740991'],
+  num: [['--num=4'], 4, ['--num', '0'], 'a whole number from 1 to 1000'],
+  steps: [['--steps', '30'], 30, ['--steps', '1e2'], 'a whole number from 1 to 1000'],
+  guidance: [['--guidance', '4.5'], 4.5, ['--guidance', '-1'], 'a number from 0 to 100'],
+  negative: [['--negative', '-blurry'], '-blurry', ['--negative', '--num'], 'a value'],
+  size: [['--size', '96x128'], { width: 96, height: 128 }, ['--size', '4'], 'a size such as'],
+  model: [['--model', 'a b'], 'a b', ['--model='], 'some text'],
+  config: [['--config', 'c.json'], 'c.json', ['--config'], 'a value'],
+  resume: [['--resume'], true, ['--resume=yes'], 'no value'],
+  out: [['--out', 'a.png'], 'a.png', ['--out', ''], 'some text'],
+  threads: [['--threads', '2'], 2, ['--threads', '0'], 'a whole number from 1 to 1024'],
+  json: [['--json'], true, ['--json=1'], 'no value'],
+  quiet: [['--quiet'], true, ['--quiet='], 'no value'],
+  help: [['-h'], true, ['--help=no'], 'no value'],
+  version: [['-v'], true, ['--version=2'], 'no value'],
+};
+
+describe.each(optionNames)('--%s', (name) => {
+  const [accepted, value, refused, expected] = rows[name];
+  const command = optionTable[name].commands[0]!;
+
+  it('is read', () => {
+    expect(parse(command, 'x', ...accepted).values).toEqual({ [name]: value });
+  });
+
+  it('refuses what it cannot be', () => {
+    expect(complaintOf(command, 'x', ...refused)).toContain(`--${name}: expected ${expected}`);
+  });
+
+  it('is refused twice, and by commands it does not belong to', () => {
+    expect(complaintOf(command, ...accepted, ...accepted)).toBe(
+      `--${name}: expected the option once, got it twice. See \`maliang --help\`.`,
+    );
+    const stranger = (['generate', 'train', 'doctor'] as const).find(
+      (other) => !(optionTable[name].commands as readonly string[]).includes(other),
+    );
+    if (stranger) {
+      expect(complaintOf(stranger, ...accepted)).toBe(
+        `maliang ${stranger}: expected an option of \`maliang ${stranger}\`, got --${name}. ` +
+          `--${name} belongs to \`maliang ${command}\`.`,
+      );
+    }
+  });
+});
+
+it('a size is a square unless it has two sides', () => {
+  expect(parse('x', '--size', '64').values.size).toEqual({ width: 64, height: 64 });
+  expect(complaintOf('x', '--size', '64x5000')).toContain('sides from 8 to 4096, got "64x5000"');
+});
+
+it.each([
+  [['a red apple'], 'generate', ['a red apple']],
+  [['a', 'red', 'apple'], 'generate', ['a', 'red', 'apple']],
+  [['generate', 'a', 'fox'], 'generate', ['a', 'fox']],
+  [['--seed', '3', 'generate', 'a fox'], 'generate', ['a fox']],
+  [['--', 'doctor'], 'generate', ['doctor']],
+  [['--', '--help'], 'generate', ['--help']],
+  [['generate', '--', '-x', '--seed'], 'generate', ['-x', '--seed']],
+  [['a', '--', '-b'], 'generate', ['a', '-b']],
+  [['doctor who'], 'generate', ['doctor who']],
+  [['genrate', 'a', 'cat'], 'generate', ['genrate', 'a', 'cat']],
+  [['help', 'me', 'draw'], 'generate', ['help', 'me', 'draw']],
+  [['苹果'], 'generate', ['苹果']],
+  [['doctor'], 'doctor', []],
+  [['train', 'clip'], 'train', ['clip']],
+  [[''], 'generate', ['']],
+])('%j is %s %j', (args, command, words) => {
+  expect(parse(...args)).toMatchObject({ command, words });
+});
+
+it('help can be asked for in words', () => {
+  expect(parse('help')).toMatchObject({ isNamed: false, values: { help: true } });
+  expect(parse('help', 'train')).toMatchObject({ command: 'train', values: { help: true } });
+  expect(parse('--', 'help')).toMatchObject({ words: ['help'], values: {} });
+});
+
+it.each([
+  ['genrate', 'generate'],
+  ['docter', 'doctor'],
+  ['doktor', 'doctor'],
+  ['Doctor', 'doctor'],
+  ['trian', 'train'],
+])('%s alone is nearly a command', (word, command) => {
+  expect(complaintOf(word)).toBe(
+    `maliang: expected a command or a prompt, got ${word}. ` +
+      `Did you mean \`maliang ${command}\`? To draw the word: maliang -- ${word}`,
+  );
+  expect(parse('--', word).words).toEqual([word]);
+});
+
+it.each(['apple', 'tram', 'door', 'terrain', 'generations'])('%s alone is a prompt', (word) => {
+  expect(parse(word).words).toEqual([word]);
+});
+
+it.each([
+  [['x', '--sed', '3'], '--sed', 'Did you mean --seed?'],
+  [['x', '-seed', '3'], '-seed', 'Did you mean --seed?'],
+  [['x', '--gudance=2'], '--gudance', 'Did you mean --guidance?'],
+  [
+    ['--frobnicate'],
+    '--frobnicate',
+    'See `maliang --help`. To draw those words: maliang -- --frobnicate',
+  ],
+  [['-x'], '-x', 'See `maliang --help`. To draw those words: maliang -- -x'],
+  [
+    ['x', '--toString'],
+    '--toString',
+    'See `maliang --help`. To draw those words: maliang -- --toString',
+  ],
+])('%j is an unknown option', (args, got, next) => {
+  expect(complaintOf(...args)).toBe(`maliang: expected a known option, got ${got}. ${next}`);
+});
+
+it('what was typed is shown cut and without control characters', () => {
+  expect(complaintOf('x', `--\u001b[31m${'a'.repeat(200)}`)).toMatch(
+    /^maliang: expected a known option, got --\\x1b\[31ma{73}…\./,
+  );
+});

@@ -1,0 +1,24 @@
+/** @file The terminal of this process. A reader that went away is no error; a full disk is one. */
+import { writeError } from '../hub/atomic-file.js';
+import { reportError } from './report-error.js';
+import { Terminal } from './terminal.js';
+
+export function processTerminal(): Terminal {
+  const { stdout, stderr, env, argv } = process;
+  const terminal = new Terminal({
+    stdout,
+    stderr,
+    env,
+    script: argv[1] ?? 'maliang',
+    folder: process.cwd(),
+  });
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    const exitCode = reportError(writeError('stdout', error), terminal);
+    process.once('exit', () => {
+      process.exitCode = exitCode;
+    });
+  });
+  stderr.on('error', () => undefined);
+  return terminal;
+}
