@@ -115,7 +115,7 @@ export const chinese: Catalogue = {
   'doctor.modelIs': '内置模型，{size}，{files} 个权重文件',
   'doctor.sumsFit': '校验和全部正确',
   'doctor.noSums': '没有可供比对的 {file}',
-  'doctor.modelBroken': '{reason}',
+  'doctor.modelBroken': '{reason} 模型随软件包一起安装：请重新安装 Maliang。',
   'doctor.dataIs': '{folder} 中有 {concepts} 个概念的 {pictures} 张图',
   'doctor.dataAbsent': '{folder} 中没有；只有训练需要它：{command}',
   'doctor.terminalIs': '{colour}，预览：{preview}，语言：{language}',

@@ -117,7 +117,7 @@ export const english = {
   'doctor.modelIs': 'built-in, {size} in {files} weight files',
   'doctor.sumsFit': 'all sums are right',
   'doctor.noSums': 'no {file} to compare with',
-  'doctor.modelBroken': '{reason}',
+  'doctor.modelBroken': '{reason} The model belongs to the package: install Maliang again.',
   'doctor.dataIs': '{pictures} pictures of {concepts} concepts in {folder}',
   'doctor.dataAbsent': 'none in {folder}; only training needs it: {command}',
   'doctor.terminalIs': '{colour}, previews: {preview}, messages: {language}',

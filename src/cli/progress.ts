@@ -26,7 +26,7 @@ export class Progress {
   #isDrawn = false;
 
   /** `lineEveryMs`: how often a log gets a line; the first one comes after that time. */
-  constructor(terminal: Terminal, lineEveryMs = 10_000, now: () => number = performance.now) {
+  constructor(terminal: Terminal, lineEveryMs = 10_000, now = () => performance.now()) {
     this.#terminal = terminal;
     this.#lineEveryMs = lineEveryMs;
     this.#now = now;
