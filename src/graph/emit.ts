@@ -1,5 +1,5 @@
 /** @file Graph to ONNX: a total table of emission rules. Compound operations are lowered first. */
-import { internal } from '../core/errors.js';
+import { complain, internal } from '../core/errors.js';
 import { type Dtype, numberToF16, type TensorData } from '../core/tensor-data.js';
 import { type ExternalTensor, encodeOnnx, onnxDtypes } from '../formats/onnx.js';
 import {
@@ -73,7 +73,7 @@ function sharedNorm(
   const scale = to.ones([x.shape.at(-1)!], x);
   const attributes = { axis: { int: -1 }, epsilon: { float: eps } };
   const [y, , invStdDev] = to.nodeWithOutputs(3, 'LayerNormalization', [name, scale], attributes);
-  const norm = { y: y!, invStdDev: invStdDev! };
+  const norm = { y: y!, invStdDev: to.cast(invStdDev!, 'f32', x.dtype) }; // statistics come as f32
   to.norms.set(key, norm);
   return norm;
 }
@@ -129,15 +129,23 @@ function emitScatterAdd(
   const range = (from: number, count: number): number[] =>
     Array.from({ length: count }, (_, i) => from + i);
   const after = range(axis + rank, updates.shape.length - axis - rank);
-  const front = to.transpose(inputs[0]!, [...range(axis, rank), ...range(0, axis), ...after]);
+  const dtype = summingDtype(node);
+  const values = to.cast(inputs[0]!, node.dtype, dtype);
+  const front = to.transpose(values, [...range(axis, rank), ...range(0, axis), ...after]);
   const rest = node.shape.filter((_, i) => i !== axis);
-  const wide = to.node('Cast', [inputs[1]!], { to: { int: onnxDtypes.i64 } });
-  const positions = to.reshape(wide, [...index.shape, 1]);
-  const zeros = to.zeros([size, ...rest], updates);
+  const positions = to.reshape(to.cast(inputs[1]!, index.dtype, 'i64'), [...index.shape, 1]);
+  const zeros = to.zeros([size, ...rest], { dtype });
   const sum = to.node('ScatterND', [zeros, positions, front], { reduction: { string: 'add' } });
-  return axis === 0
-    ? sum
-    : to.transpose(sum, [...range(1, axis), 0, ...range(axis + 1, rest.length - axis)]);
+  const placed =
+    axis === 0
+      ? sum
+      : to.transpose(sum, [...range(1, axis), 0, ...range(axis + 1, rest.length - axis)]);
+  return to.cast(placed, dtype, node.dtype);
+}
+
+/** ONNX Runtime's scatters add no f16. */
+function summingDtype({ dtype }: Tensor): GraphDtype {
+  return dtype === 'f16' ? 'f32' : dtype;
 }
 
 function emitScatterElementsAdd(
@@ -145,9 +153,12 @@ function emitScatterElementsAdd(
   inputs: readonly string[],
   to: Emitter,
 ): string {
-  const zeros = to.zeros(node.shape, node.inputs[0]!);
+  const dtype = summingDtype(node);
+  const values = to.cast(inputs[0]!, node.dtype, dtype);
+  const zeros = to.zeros(node.shape, { dtype });
   const attributes = { axis: { int: node.attributes.axis }, reduction: { string: 'add' } };
-  return to.node('ScatterElements', [zeros, inputs[1]!, inputs[0]!], attributes);
+  const sum = to.node('ScatterElements', [zeros, inputs[1]!, values], attributes);
+  return to.cast(sum, dtype, node.dtype);
 }
 
 function emitLayerNorm(
@@ -345,13 +356,31 @@ function emitNode(
   return rule(node, inputs, to);
 }
 
-/** Writes a graph as an ONNX model. */
+/** Names of the leaves; throws GRAPH when an output would take one of them. */
+function leafNames(order: readonly Tensor[], graph: Graph): Set<string> {
+  const names = new Set<string>();
+  for (const tensor of order) {
+    if (tensor.op !== 'Input' && tensor.op !== 'Parameter') continue;
+    const { name } = tensor.attributes;
+    names.add(name);
+    if (!graph.has(name)) continue;
+    throw complain('GRAPH', {
+      where: `emitOnnx: output "${name}"`,
+      expected: 'a name no input or parameter has',
+      got: `${tensor.op} "${name}"`,
+      next: 'Give the output another name.',
+    });
+  }
+  return names;
+}
+
+/** Writes a graph as an ONNX model. Throws GRAPH when an output is named like an input or parameter. */
 export function emitOnnx(graph: Graph, options: EmitOptions = {}): EmittedModel {
   const { weights = () => undefined, training = false } = options;
   const lowered = lower(graph, training);
   const order = topologicalOrder(lowered.values());
   const names = new Map<Tensor, string>();
-  const to = new Emitter(order);
+  const to = new Emitter(order, new Set([...leafNames(order, lowered), ...lowered.keys()]));
   for (const tensor of order) {
     const inputs = tensor.inputs.map((source) => names.get(source)!);
     names.set(tensor, emitNode(tensor, inputs, weights, to));

@@ -1,7 +1,14 @@
 /** @file Collects ONNX nodes, constants and inputs while a graph is being written out. */
 import { Buffer } from 'node:buffer';
-import { elementCount, type TensorData } from '../core/tensor-data.js';
-import type { ExternalTensor, OnnxAttribute, OnnxNode, OnnxValue } from '../formats/onnx.js';
+import { elementCount, numberToF16, type TensorData } from '../core/tensor-data.js';
+import {
+  type ExternalTensor,
+  type OnnxAttribute,
+  type OnnxNode,
+  type OnnxValue,
+  onnxDtypes,
+} from '../formats/onnx.js';
+import type { GraphDtype } from './ops.js';
 import type { Tensor } from './tensor.js';
 
 export class Emitter {
@@ -13,10 +20,16 @@ export class Emitter {
   readonly #sharedNorms = new Set<string>();
   readonly #ids = new Map<Tensor, number>();
   readonly #constants = new Map<string, string>();
+  readonly #taken: ReadonlySet<string>;
   #count = 0;
+  #constantCount = 0;
 
-  /** Notes every InvStdDev, so that the layer norm of the same tensor gives 1/std too. */
-  constructor(order: readonly Tensor[]) {
+  /**
+   * Notes every InvStdDev, so that the layer norm of the same tensor gives 1/std too. `taken` are
+   * the names of inputs, parameters and outputs, which no value in between may have.
+   */
+  constructor(order: readonly Tensor[], taken: ReadonlySet<string>) {
+    this.#taken = taken;
     for (const tensor of order) {
       if (tensor.op !== 'InvStdDev') continue;
       this.#sharedNorms.add(this.normKey(tensor.inputs[0]!, tensor.attributes.eps));
@@ -35,7 +48,13 @@ export class Emitter {
   }
 
   fresh(): string {
-    return `t${this.#count++}`;
+    return this.#free(() => `t${this.#count++}`);
+  }
+
+  #free(next: () => string): string {
+    let name = next();
+    while (this.#taken.has(name)) name = next();
+    return name;
   }
 
   /** Appends a node with one output and returns the output's name. */
@@ -70,7 +89,7 @@ export class Emitter {
     const key = `${value.dtype}[${value.shape}]${bytes}`;
     const known = small ? this.#constants.get(key) : undefined;
     if (known) return known;
-    const name = `c${this.initializers.size}`;
+    const name = this.#free(() => `c${this.#constantCount++}`);
     this.initializers.set(name, value);
     if (small) this.#constants.set(key, name);
     return name;
@@ -82,21 +101,29 @@ export class Emitter {
   }
 
   /** A float constant of the dtype of `like`. */
-  floats(values: Float64Array, shape: readonly number[], like: Tensor): string {
+  floats(values: Float64Array, shape: readonly number[], like: Pick<Tensor, 'dtype'>): string {
     if (like.dtype === 'f64') return this.constant({ dtype: 'f64', shape, data: values });
+    if (like.dtype === 'f16') {
+      return this.constant({ dtype: 'f16', shape, data: Uint16Array.from(values, numberToF16) });
+    }
     return this.constant({ dtype: 'f32', shape, data: Float32Array.from(values) });
   }
 
-  float(value: number, like: Tensor): string {
+  float(value: number, like: Pick<Tensor, 'dtype'>): string {
     return this.floats(Float64Array.of(value), [], like);
   }
 
-  zeros(shape: readonly number[], like: Tensor): string {
+  zeros(shape: readonly number[], like: Pick<Tensor, 'dtype'>): string {
     return this.floats(new Float64Array(elementCount(shape)), shape, like);
   }
 
-  ones(shape: readonly number[], like: Tensor): string {
+  ones(shape: readonly number[], like: Pick<Tensor, 'dtype'>): string {
     return this.floats(new Float64Array(elementCount(shape)).fill(1), shape, like);
+  }
+
+  /** The same name when the dtypes are equal. */
+  cast(x: string, from: GraphDtype, dtype: GraphDtype): string {
+    return from === dtype ? x : this.node('Cast', [x], { to: { int: onnxDtypes[dtype] } });
   }
 
   reshape(x: string, shape: readonly number[]): string {

@@ -311,6 +311,13 @@ export const shapeRules: Rules = {
     }
     const out = outPerGroup * groups;
     if (bias) wantShape('ConvTranspose', 'a bias', [out], bias);
+    if (outputPadding.some((n, axis) => !Number.isInteger(n) || n < 0 || n >= stride[axis]!)) {
+      throw complain('SHAPE', {
+        where: 'ConvTranspose',
+        expected: `output padding from 0 and below the stride [${stride}]`,
+        got: `[${outputPadding}]`,
+      });
+    }
     const size = (n: number, k: number, axis: 0 | 1): number =>
       (n - 1) * stride[axis] -
       padding[axis] -

@@ -64,7 +64,7 @@ describe('attributes out of range', () => {
     conv2d(picture, kernel, undefined, { stride: 0.5, padding: 1 }),
     conv2d(picture, kernel, undefined, { padding: [1, 1, -1, 1] }),
     conv2d(picture, kernel, undefined, { dilation: [0, 1] }),
-    node('ConvTranspose', [picture, kernel], { ...conv, outputPadding: [1, 0] }),
+    node('ConvTranspose', [picture, kernel], { ...conv, groups: 0.5, outputPadding: [0, 0] }),
     node('ConvWeightGrad', [picture, input('g', [1, 3, 2, 2])], {
       ...conv,
       groups: 2,
@@ -99,7 +99,7 @@ describe('attributes out of range', () => {
         "GRAPH verify: node 2 (Conv): expected positive strides, got [0.5,0.5]. Print the graph and look at the node the message names.",
         "GRAPH verify: node 2 (Conv): expected non-negative padding, got [1,1,-1,1]. Print the graph and look at the node the message names.",
         "GRAPH verify: node 2 (Conv): expected positive dilations, got [0,1]. Print the graph and look at the node the message names.",
-        "GRAPH verify: node 2 (ConvTranspose): expected output padding below the stride, got [1,0]. Print the graph and look at the node the message names.",
+        "GRAPH verify: node 2 (ConvTranspose): expected a positive number of groups, got 0.5. Print the graph and look at the node the message names.",
         "GRAPH verify: node 2 (ConvWeightGrad): expected channels divisible by 2 groups, got 2,3. Print the graph and look at the node the message names.",
         "GRAPH verify: node 3 (Attention): expected a finite scale, got Infinity. Print the graph and look at the node the message names.",
         "GRAPH verify: node 1 (Resize): expected nearest without alignCorners and antialias, got one of them. Print the graph and look at the node the message names.",
