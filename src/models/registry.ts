@@ -33,6 +33,9 @@ import {
   type Unet2dConditionConfig,
 } from './unet-2d-condition-config.js';
 
+/** Where the parameters of a graph are declared: what every model function takes first. */
+export { Scope };
+
 /** The configuration type of each class. */
 export interface ComponentConfigs {
   UNet2DConditionModel: Unet2dConditionConfig;

@@ -1,9 +1,10 @@
 /** @file Runs models in a child process, so that the event loop of the caller never waits for a computation. */
-import { cancelled, complain, throwIfAborted } from '../core/errors.js';
+import { complain, throwIfAborted } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import type { Graph } from '../graph/tensor.js';
 import { HostProcess } from './host-process.js';
 import type { Request } from './messages.js';
+import { orAborted } from './or-aborted.js';
 import { packGraph } from './packed-graph.js';
 import type { SessionOptions, Values } from './session.js';
 import type { TensorInFile } from './weights.js';
@@ -147,7 +148,7 @@ export class Engine implements AsyncDisposable {
       return work(host);
     });
     this.#tail = turn.catch(() => undefined);
-    return orAborted(turn, signal).catch((cause: unknown) => {
+    return orAborted('engine', turn, signal).catch((cause: unknown) => {
       throw this.#isDisposed && !signal?.aborted ? disposed('engine') : cause;
     });
   }
@@ -158,17 +159,6 @@ export class Engine implements AsyncDisposable {
     await this.#host.ready;
     return this.#host;
   }
-}
-
-/** The promise, or a CANCELLED rejection when `signal` aborts first. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(cancelled('engine', signal));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 function disposed(where: string): Error {

@@ -1,0 +1,44 @@
+/** @file Tokenizer folders as transformers writes them: tokenizer.json, or vocab.json with merges.txt. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { complain } from '../core/errors.js';
+import { ClipTokenizer } from '../formats/clip-tokenizer.js';
+import { regularFileSize, unreadable } from './weight-file.js';
+
+const limitBytes = 100_000_000;
+
+/**
+ * Reads a CLIP tokenizer; `tokenizer.json` wins where both forms lie. Throws MODEL_NOT_FOUND when
+ * neither is there, FILE_READ or TOKENIZER.
+ */
+export async function readTokenizerFolder(folder: string): Promise<ClipTokenizer> {
+  const optional = (name: string): Promise<string | undefined> => readText(join(folder, name));
+  const tokenizerConfig = await optional('tokenizer_config.json');
+  const specialTokensMap = await optional('special_tokens_map.json');
+  const json = await optional('tokenizer.json');
+  if (json !== undefined) {
+    return ClipTokenizer.fromTokenizerJson(json, { tokenizerConfig, specialTokensMap });
+  }
+  const [vocab, merges] = [await optional('vocab.json'), await optional('merges.txt')];
+  if (vocab !== undefined && merges !== undefined) {
+    return ClipTokenizer.fromFiles({ vocab, merges, tokenizerConfig, specialTokensMap });
+  }
+  throw complain('MODEL_NOT_FOUND', {
+    where: folder,
+    expected: 'tokenizer.json, or vocab.json and merges.txt',
+    got: vocab === undefined && merges === undefined ? 'neither' : 'only one of the two',
+  });
+}
+
+/** The text of a file of at most 100 MB; undefined when it is not there. */
+async function readText(path: string): Promise<string | undefined> {
+  if (!(await stat(path).catch(() => undefined))) return undefined;
+  const size = await regularFileSize(path);
+  if (size > limitBytes) {
+    const expected = `at most ${limitBytes} bytes`;
+    throw complain('TOKENIZER', { where: path, expected, got: `${size} bytes` });
+  }
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+}

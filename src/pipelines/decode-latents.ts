@@ -1,0 +1,80 @@
+/** @file Stage 3, latents to pixels: the decoder with diffusers' scaling, then 8-bit RGB. */
+import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
+import * as g from '../graph/build.js';
+import { type Graph, input, type Tensor } from '../graph/tensor.js';
+import { autoencoderKlDecode } from '../models/autoencoder-kl.js';
+import { autoencoderTinyDecode } from '../models/autoencoder-tiny.js';
+import { Scope } from '../models/registry.js';
+import { floatOutput, type SessionCache } from './session-cache.js';
+import type { Autoencoder } from './text-to-image-model.js';
+
+/** 8-bit RGB, rows from the top, channels interleaved. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width, 3]. */
+  readonly pixels: Uint8Array;
+}
+
+export interface DecodeOptions {
+  /** Averages squares of this side first, for a smaller and cheaper picture. Default 1. */
+  readonly shrink?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Pixels per latent along each side. */
+export function latentFactor(vae: Autoencoder): number {
+  return vae.className === 'AutoencoderKL'
+    ? 2 ** (vae.config.blockOutChannels.length - 1)
+    : vae.config.upsampleFactor ** (vae.config.decoderBlocks.length - 1);
+}
+
+/** Latents [1, c, h, w] as the denoiser leaves them -> the picture. */
+export async function decodeLatents(
+  vae: Autoencoder,
+  sessions: SessionCache,
+  latents: FloatTensor,
+  { shrink = 1, signal }: DecodeOptions = {},
+): Promise<Pixels> {
+  const { shape } = latents;
+  const outputs = await sessions.run({
+    part: vae,
+    form: `${shape.join('x')} / ${shrink}`,
+    build: () => decoderGraph(vae, shape, shrink),
+    feeds: new Map([['latents', latents]]),
+    signal,
+  });
+  const { data, shape: size } = floatOutput(outputs, 'pixels');
+  const [height, width] = size as [number, number, number];
+  return { width, height, pixels: Uint8Array.from(data) };
+}
+
+/** Input latents [1, c, h, w]; output pixels [height, width, 3], whole numbers from 0 to 255. */
+function decoderGraph(vae: Autoencoder, shape: readonly number[], shrink: number): Graph {
+  const given = input('latents', shape);
+  const small = shrink === 1 ? given : g.averagePool(given, { kernel: shrink });
+  const latents = unscaled(vae, small);
+  const picture =
+    vae.className === 'AutoencoderKL'
+      ? autoencoderKlDecode(new Scope(), vae.config, latents)
+      : autoencoderTinyDecode(new Scope(), vae.config, latents);
+  const unit = g.clip(g.add(g.mul(picture, 0.5), 0.5), 0, 1);
+  const bytes = g.round(g.mul(unit, 255)); // [1, 3, height, width]
+  const [, channels, height, width] = bytes.shape as [number, number, number, number];
+  const flat = g.reshape(bytes, [channels, height, width]);
+  return new Map([['pixels', g.transpose(flat, [1, 2, 0])]]);
+}
+
+/** As diffusers' Stable Diffusion pipelines do it, which look at no shift_factor. */
+function unscaled(vae: Autoencoder, latents: Tensor): Tensor {
+  const { config } = vae;
+  if (vae.className === 'AutoencoderKL' && vae.config.latentsMean && vae.config.latentsStd) {
+    const perChannel = (values: readonly number[]): Tensor => {
+      const shape = [1, values.length, 1, 1];
+      return g.constant(floatTensor(Float32Array.from(values), shape));
+    };
+    const spread = g.mul(latents, perChannel(vae.config.latentsStd));
+    return g.add(g.div(spread, config.scalingFactor), perChannel(vae.config.latentsMean));
+  }
+  return g.div(latents, config.scalingFactor);
+}

@@ -1,0 +1,67 @@
+/** @file One component of a model folder: its configuration, and where each of its parameters lies. */
+import { join } from 'node:path';
+import { complain } from '../core/errors.js';
+import { type ModelFolder, readComponent } from '../hub/local-folder.js';
+import { matchWeights, requireMatch } from '../hub/match-weights.js';
+import {
+  type Component,
+  type ComponentClass,
+  type ComponentConfigs,
+  componentParameters,
+  components,
+  parseComponent,
+} from '../models/registry.js';
+import type { TensorInFile } from '../runtime/weights.js';
+
+/** A component of one of the classes `K`. */
+export type ModelPart<K extends ComponentClass = ComponentClass> = {
+  [C in K]: {
+    readonly className: C;
+    readonly config: ComponentConfigs[C];
+    /** Folder name, such as `unet`. */
+    readonly name: string;
+    readonly weights: ReadonlyMap<string, TensorInFile>;
+  };
+}[K];
+
+export interface ReadPartOptions<K extends ComponentClass> {
+  /** Classes that fit at this place. */
+  readonly classes: readonly K[];
+  readonly variant?: string | undefined;
+}
+
+/**
+ * Reads component `name` of a folder. Throws MODEL_UNSUPPORTED for other classes, CONFIG, WEIGHTS
+ * when tensors are missing, unused or of another shape, and what `readComponent` throws.
+ */
+export async function readPart<K extends ComponentClass>(
+  folder: ModelFolder,
+  name: string,
+  { classes, variant }: ReadPartOptions<K>,
+): Promise<ModelPart<K>> {
+  const className = folder.components.get(name)?.className;
+  if (!classes.some((known) => known === className)) {
+    throw complain('MODEL_UNSUPPORTED', {
+      where: `${folder.path}: ${name}`,
+      expected: `${classes.join(' or ')}`,
+      got: className === undefined ? 'no such component' : JSON.stringify(className.slice(0, 80)),
+      next: 'Maliang does not run this combination of components.',
+    });
+  }
+  const stored = await readComponent(join(folder.path, name), { variant });
+  const component = parseComponent(className as K, stored.config);
+  const weights = matched(component, stored.tensors);
+  return { ...component, name, weights } as unknown as ModelPart<K>;
+}
+
+function matched(
+  component: Component,
+  tensors: ReadonlyMap<string, TensorInFile>,
+): ReadonlyMap<string, TensorInFile> {
+  const { className } = component;
+  const { weights, buffers } = componentParameters(component);
+  const parameters = new Map([...weights, ...buffers]);
+  const match = matchWeights(parameters, tensors, components[className].weightName);
+  requireMatch(className, parameters.size, match);
+  return match.matched;
+}
