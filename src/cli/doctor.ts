@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MaliangError } from '../core/errors.js';
 import { buildCommand, readPictogramIndex } from '../data/pictogram-index.js';
@@ -24,7 +24,13 @@ interface Finding {
   readonly text: string;
 }
 
-type Check = (terminal: Terminal) => Finding | Promise<Finding>;
+/** What is checked: `model` is a folder the user named, or undefined for the built-in one. */
+interface Subject {
+  readonly terminal: Terminal;
+  readonly model: string | undefined;
+}
+
+type Check = (subject: Subject) => Finding | Promise<Finding>;
 type CheckName = Extract<MessageKey, `doctor.${string}`>;
 
 export const nodeFloor = '20.19.0';
@@ -35,18 +41,19 @@ const needDiskBytes = 16 * 2 ** 20;
 
 /** In the order they are shown. */
 const checks: readonly (readonly [CheckName, Check])[] = [
-  ['doctor.node', ({ say }) => checkNode(process.versions.node, say)],
+  ['doctor.node', ({ terminal: { say } }) => checkNode(process.versions.node, say)],
   ['doctor.engine', checkEngine],
-  ['doctor.threads', ({ say }) => ok(say('doctor.threadsAre', { count: availableParallelism() }))],
-  ['doctor.memory', ({ say }) => checkMemory(availableMemory(), usableMemory(), say)],
+  ['doctor.threads', checkThreads],
+  ['doctor.memory', ({ terminal: { say } }) => checkMemory(availableMemory(), usableMemory(), say)],
   ['doctor.disk', checkDisk],
   ['doctor.model', checkModel],
+  ['doctor.drawing', checkDrawing],
   ['doctor.data', checkData],
   ['doctor.terminal', checkTerminal],
 ];
 
 export async function doctor(
-  { words }: Invocation,
+  { words, values }: Invocation,
   terminal: Terminal,
   { signal }: Interruption,
 ): Promise<number> {
@@ -55,10 +62,11 @@ export async function doctor(
     const where = `${say('program')} doctor`;
     throw usageError(say, { where, expected: say('usage.noWords'), got: words.join(' ') });
   }
+  const model = values.model && resolve(terminal.folder, values.model);
   let isSound = true;
   for (const [name, check] of checks) {
     signal.throwIfAborted();
-    const { state, text } = await check(terminal);
+    const { state, text } = await check({ terminal, model });
     if (state === 'broken') isSound = false;
     terminal.print(`${badge(state, terminal)} ${say(name)}: ${printable(text)}`);
   }
@@ -87,7 +95,7 @@ export function checkNode(version: string, say: Say): Finding {
 }
 
 /** Starts the engine's child, which loads ONNX Runtime. */
-async function checkEngine({ say }: Terminal): Promise<Finding> {
+async function checkEngine({ terminal: { say } }: Subject): Promise<Finding> {
   const started = performance.now();
   await using engine = Engine.start();
   try {
@@ -103,6 +111,10 @@ function engineVersion(): string {
   const require = createRequire(import.meta.url);
   const file = require.resolve('onnxruntime-node/package.json');
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+function checkThreads({ terminal: { say } }: Subject): Finding {
+  return ok(say('doctor.threadsAre', { count: availableParallelism() }));
 }
 
 /** Bytes this process may still take, limits of a container included. */
@@ -121,26 +133,41 @@ export function checkMemory(freeBytes: number, totalBytes: number, say: Say): Fi
   return isLow ? note(say('doctor.memoryLow', values)) : ok(say('doctor.memoryIs', values));
 }
 
-async function checkDisk({ say, folder }: Terminal): Promise<Finding> {
+async function checkDisk({ terminal: { say, folder } }: Subject): Promise<Finding> {
   const { bavail, bsize } = await statfs(folder);
   const values = { free: size(bavail * bsize), folder };
   const isLow = bavail * bsize < needDiskBytes;
   return isLow ? note(say('doctor.diskLow', values)) : ok(say('doctor.diskIs', values));
 }
 
-async function checkModel({ say }: Terminal): Promise<Finding> {
+async function checkModel({ terminal: { say }, model }: Subject): Promise<Finding> {
   try {
-    const { count, sizeBytes, isVerified } = await checkModelFiles(builtInModelFolder);
-    const text = say('doctor.modelIs', { size: size(sizeBytes), files: count });
-    return isVerified
+    const found = await checkModelFiles(model ?? builtInModelFolder);
+    const name = model ?? say('doctor.builtIn');
+    const text = say('doctor.modelIs', { name, size: size(found.sizeBytes), files: found.count });
+    return found.isVerified
       ? ok(`${text}, ${say('doctor.sumsFit')}`)
       : note(`${text}, ${say('doctor.noSums', { file: sumsFile })}`);
   } catch (error) {
-    return broken(say('doctor.modelBroken', { reason: reasonOf(error) }));
+    const cure = model === undefined ? ` ${say('doctor.reinstall')}` : '';
+    return broken(`${reasonOf(error)}${cure}`);
   }
 }
 
-function checkData({ say, folder: current }: Terminal): Finding {
+/** One step of a picture, through everything that drawing uses. */
+async function checkDrawing({ terminal: { say }, model }: Subject): Promise<Finding> {
+  const started = performance.now();
+  try {
+    const { TextToImage } = await import('../pipelines/text-to-image.js');
+    await using pipeline = await TextToImage.fromPretrained(model);
+    await pipeline.generate('a red apple', { seed: 0, steps: 1 });
+  } catch (error) {
+    return broken(reasonOf(error));
+  }
+  return ok(say('doctor.draws', { ms: Math.round(performance.now() - started) }));
+}
+
+function checkData({ terminal: { say, folder: current } }: Subject): Finding {
   const folder = join('.cache', 'pictograms');
   try {
     const { pictures, concepts } = readPictogramIndex(join(current, folder));
@@ -156,7 +183,7 @@ function checkData({ say, folder: current }: Terminal): Finding {
   }
 }
 
-function checkTerminal(terminal: Terminal): Finding {
+function checkTerminal({ terminal }: Subject): Finding {
   const { say, env } = terminal;
   const colour = say(terminal.hasColour('stdout') ? 'doctor.colour' : 'doctor.noColour');
   const kind = previewKind(terminal);

@@ -2,6 +2,13 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { encodePng } from '../formats/png.js';
+import type { GenerateOptions } from '../pipelines/generation-request.js';
+import { infotext } from '../pipelines/infotext.js';
+import {
+  type GeneratedImage,
+  type GenerationEvent,
+  TextToImage,
+} from '../pipelines/text-to-image.js';
 import type { Interruption } from './interruption.js';
 import type { Say } from './messages.js';
 import type { OptionValues } from './option-table.js';
@@ -13,17 +20,19 @@ import {
   shortPath,
   writePicture,
 } from './picture-file.js';
-import { type DrawOptions, openPipeline, type Picture } from './pipeline.js';
-import { preview, previewKind } from './preview.js';
+import { type PreviewPicture, preview, previewKind } from './preview.js';
 import { printable, quoteForShell } from './printable.js';
-import { Progress } from './progress.js';
+import { Progress, type ProgressState } from './progress.js';
 import type { Terminal } from './terminal.js';
 import { usageError } from './usage.js';
+import { packageVersion } from './version.js';
 
 interface Job {
   readonly prompt: string;
   readonly seed: number;
   readonly num: number;
+  /** What the records and the pictures call the model. */
+  readonly model: string;
   readonly values: OptionValues;
   readonly target: PictureTarget;
 }
@@ -47,18 +56,23 @@ export async function generate(
   { signal }: Interruption,
 ): Promise<number> {
   const job = await readJob(words, values, terminal);
-  const records: ImageRecord[] = [];
+  const images: ImageRecord[] = [];
+  const warnings: string[] = [];
   try {
-    const warnings = await draw(job, terminal, signal, records);
-    for (const warning of warnings) noteWarning(warning, terminal);
-    if (values.json) terminal.print(JSON.stringify({ images: records, warnings }));
+    for await (const result of draw(job, terminal, signal)) {
+      if (typeof result === 'string') {
+        warnings.push(result);
+        noteWarning(result, terminal);
+      } else images.push(result);
+    }
   } catch (error) {
-    if (values.json && records.length > 0) {
-      const paths = records.map(({ path }) => printable(path)).join(' ');
+    if (values.json && images.length > 0) {
+      const paths = images.map(({ path }) => printable(path)).join(' ');
       terminal.note(terminal.say('note.kept', { paths }));
     }
     throw error;
   }
+  if (values.json) terminal.print(JSON.stringify({ images, warnings }));
   return 0;
 }
 
@@ -77,102 +91,77 @@ async function readJob(
   }
   const num = values.num ?? 1;
   const seed = values.seed ?? randomInt(2 ** 32 - num);
+  const max = Number.MAX_SAFE_INTEGER - num + 1;
+  if (seed > max) {
+    const expected = say('usage.wholeNumber', { min: 0, max });
+    throw usageError(say, { where: '--seed', expected, got: `${seed}` });
+  }
   const target = await pictureTarget(values.out, num, folder, say);
   await requireWritable(target);
-  return { prompt, seed, num, values, target };
+  return { prompt, seed, num, model: values.model ?? 'builtin', values, target };
 }
 
-/** Draws and writes every picture; the records grow as pictures reach the disk. */
-async function draw(
+/** Draws and writes; yields warnings, and the record of each picture once it is on disk. */
+async function* draw(
   job: Job,
   terminal: Terminal,
   signal: AbortSignal,
-  records: ImageRecord[],
-): Promise<readonly string[]> {
+): AsyncGenerator<string | ImageRecord> {
   const { values, num } = job;
-  const { say } = terminal;
+  const { say, folder } = terminal;
   const progress = new Progress(terminal);
-  const show = (state: Parameters<Progress['report']>[0]): void => {
+  const show = (state: ProgressState): void => {
     if (!values.quiet) progress.report(state);
   };
   try {
     show({ label: say('generate.loading'), done: 0, total: 0 });
-    const model = values.model === undefined ? undefined : resolve(terminal.folder, values.model);
+    const path = values.model === undefined ? undefined : resolve(folder, values.model);
     const { threads } = values;
-    await using pipeline = await openPipeline(model, {
-      signal,
-      ...(threads === undefined ? {} : { threads }),
-    });
-    let startedAt = performance.now();
+    await using pipeline = await TextToImage.fromPretrained(path, { threads, signal });
+    yield* pipeline.warnings;
     for await (const event of pipeline.stream(job.prompt, drawOptions(job, signal))) {
-      if (event.kind === 'step') {
-        const label = drawingLabel(event.image, num, terminal);
-        const done = event.image * event.steps + event.step;
-        show({ label, done, total: num * event.steps });
-        continue;
-      }
-      progress.clear();
-      records.push(await keep(event, job, terminal, performance.now() - startedAt));
-      startedAt = performance.now();
+      if (event.kind === 'step') show(stepProgress(event, num, say));
+      else progress.clear();
+      if (event.kind === 'warning') yield event.message;
+      if (event.kind === 'image') yield await keep(event.picture, job, terminal);
     }
-    return [];
   } finally {
     progress.clear();
   }
 }
 
-function drawOptions({ seed, num, values }: Job, signal: AbortSignal): DrawOptions {
-  const { steps, guidance, negative, size } = values;
-  return {
-    seed,
-    num,
-    signal,
-    ...(steps === undefined ? {} : { steps }),
-    ...(guidance === undefined ? {} : { guidanceScale: guidance }),
-    ...(negative === undefined ? {} : { negativePrompt: negative }),
-    ...size,
-  };
+function stepProgress(
+  { image, step, steps }: Extract<GenerationEvent, { kind: 'step' }>,
+  num: number,
+  say: Say,
+): ProgressState {
+  const drawing = say('generate.drawing');
+  const label = num === 1 ? drawing : `${drawing} ${image + 1}/${num}`;
+  return { label, done: image * steps + step, total: num * steps };
 }
 
-function drawingLabel(image: number, num: number, { say }: Terminal): string {
-  return num === 1 ? say('generate.drawing') : `${say('generate.drawing')} ${image + 1}/${num}`;
+function drawOptions({ seed, num, values }: Job, signal: AbortSignal): GenerateOptions {
+  const { steps, guidance, negative, size } = values;
+  return { seed, num, steps, guidanceScale: guidance, negativePrompt: negative, signal, ...size };
 }
 
 /** Writes one picture and says so. */
-async function keep(
-  picture: Picture,
-  job: Job,
-  terminal: Terminal,
-  elapsedMs: number,
-): Promise<ImageRecord> {
-  const { values, prompt, target } = job;
-  const { width, height, seed } = picture;
-  const png = encodePng({ width, height, channels: 3, data: picture.pixels });
-  const path = await writePicture(target, png, prompt, seed);
-  const shown = shortPath(path, terminal.folder);
-  if (values.quiet && !values.json) terminal.print(shown);
-  if (!values.quiet && !values.json) {
-    const kind = previewKind(terminal);
-    if (kind) {
-      const shownPicture = { width, height, channels: 3, data: picture.pixels, png } as const;
-      terminal.raw('stdout', preview(kind, shownPicture, terminal.columns('stdout')));
-    }
-    terminal.print(terminal.style('stdout', 'bold', printable(shown)));
-    terminal.print(terminal.say('generate.seed', { seed }));
-    const command = commandFor(prompt, seed, values, terminal.say);
-    terminal.print(terminal.say('generate.again', { command }));
-  }
-  return {
-    path,
-    seed,
+async function keep(image: GeneratedImage, job: Job, terminal: Terminal): Promise<ImageRecord> {
+  const { prompt, model, target } = job;
+  const { width, height, pixels, steps, guidanceScale } = image;
+  const text = infotext({ ...image, model }, packageVersion());
+  const png = encodePng({
     width,
     height,
-    prompt,
-    model: values.model ?? 'builtin',
-    steps: 0,
-    guidanceScale: 0,
-    elapsedMs: Math.round(elapsedMs),
-  };
+    channels: 3,
+    data: pixels,
+    text: [{ keyword: 'parameters', text }],
+  });
+  const seed = Number(image.seed);
+  const path = await writePicture(target, png, prompt, seed);
+  announce({ width, height, channels: 3, data: pixels, png }, path, seed, job, terminal);
+  const elapsedMs = Math.round(image.elapsedMs);
+  return { path, seed, width, height, prompt, model, steps, guidanceScale, elapsedMs };
 }
 
 /** A command line that draws the same picture: everything asked for but where and how to put it. */
@@ -210,6 +199,28 @@ function isReadAsPrompt(prompt: string, say: Say): boolean {
   } catch {
     return false;
   }
+}
+
+/** Path, seed and the command to draw it again; with a preview where one can be shown. */
+function announce(
+  picture: PreviewPicture,
+  path: string,
+  seed: number,
+  { prompt, values }: Job,
+  terminal: Terminal,
+): void {
+  const { say } = terminal;
+  if (values.json) return;
+  const shown = printable(shortPath(path, terminal.folder));
+  if (values.quiet) {
+    terminal.print(shown);
+    return;
+  }
+  const kind = previewKind(terminal);
+  if (kind) terminal.raw('stdout', preview(kind, picture, terminal.columns('stdout')));
+  terminal.print(terminal.style('stdout', 'bold', shown));
+  terminal.print(say('generate.seed', { seed }));
+  terminal.print(say('generate.again', { command: commandFor(prompt, seed, values, say) }));
 }
 
 function noteWarning(warning: string, terminal: Terminal): void {

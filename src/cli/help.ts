@@ -13,7 +13,7 @@ import type { Terminal } from './terminal.js';
 const synopses: Readonly<Record<CommandName, string>> = {
   generate: '<prompt> [options]',
   train: 'train autoencoder|clip|diffusion --config FILE [options]',
-  doctor: 'doctor',
+  doctor: 'doctor [options]',
 };
 
 const examples: Readonly<Record<CommandName, readonly string[]>> = {
@@ -26,7 +26,7 @@ const examples: Readonly<Record<CommandName, readonly string[]>> = {
     'train autoencoder --config assets/recipe/autoencoder.json --out runs/autoencoder',
     'train autoencoder --config assets/recipe/autoencoder.json --out runs/autoencoder --resume',
   ],
-  doctor: ['doctor'],
+  doctor: ['doctor', 'doctor --model my-model'],
 };
 
 /** Help of everything, or of one command. */

@@ -1,5 +1,4 @@
 /** @file The command: reads the arguments, runs one command, ends with an exit code. */
-import { readFileSync } from 'node:fs';
 import { MaliangError } from '../core/errors.js';
 import { helpText } from './help.js';
 import { Interruption } from './interruption.js';
@@ -7,6 +6,7 @@ import type { CommandName } from './option-table.js';
 import { type Invocation, parseCommandLine } from './parse.js';
 import { reportError } from './report-error.js';
 import type { Terminal } from './terminal.js';
+import { packageVersion } from './version.js';
 
 /** A command; it returns the exit code. */
 export type Command = (
@@ -37,7 +37,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
       return 0;
     }
     if (values.version) {
-      terminal.print(version());
+      terminal.print(packageVersion());
       return 0;
     }
     const run = await commands[command]();
@@ -53,10 +53,4 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
 
 function isCancellation(error: unknown): boolean {
   return error instanceof MaliangError && error.code === 'CANCELLED';
-}
-
-/** The version in the package.json above this file. */
-export function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

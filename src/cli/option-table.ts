@@ -42,7 +42,7 @@ export const optionTable = {
   guidance: row(drawing, number(0, 100), 'X'),
   negative: row(drawing, (value) => value, 'TEXT'),
   size: row(drawing, readSize, 'WxH'),
-  model: row(drawing, someText, 'FOLDER'),
+  model: row(['generate', 'doctor'], someText, 'FOLDER'),
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
   out: row(both, someText, 'PATH'),

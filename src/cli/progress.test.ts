@@ -32,6 +32,18 @@ it('draws over one line, with bar, share and time left, and takes it away', () =
   expect(stdout()).toBe('');
 });
 
+it('what came before the first step is not part of the pace', () => {
+  const { terminal, stderr } = captureTerminal({ isTTY: true, columns: 40 });
+  const { now, pass } = clock();
+  const progress = new Progress(terminal, 10_000, now);
+  progress.report({ label: 'loading', done: 0, total: 0 });
+  pass(5000);
+  progress.report({ label: 'x', done: 1, total: 5 });
+  pass(1000);
+  progress.report({ label: 'x', done: 2, total: 5 });
+  expect(stderr().split('\r\u001b[K').slice(1)).toEqual(['loading', 'x  20%', 'x  40%  3 s left']);
+});
+
 it('shows the end even when it comes soon, and no bar in narrow terminals', () => {
   const { terminal, stderr } = captureTerminal({ isTTY: true, columns: 40 });
   const { now, pass } = clock();
@@ -39,7 +51,7 @@ it('shows the end even when it comes soon, and no bar in narrow terminals', () =
   progress.report({ label: 'loading', done: 0, total: 0 });
   pass(1);
   progress.report({ label: 'drawing', done: 2, total: 2 });
-  expect(stderr()).toBe('\r\u001b[Kloading\r\u001b[Kdrawing  100%  0 s left');
+  expect(stderr()).toBe('\r\u001b[Kloading\r\u001b[Kdrawing  100%');
 });
 
 it('a log gets nothing from short work and a line now and then from long work', () => {

@@ -9,8 +9,6 @@ export interface ProgressState {
   readonly total: number;
   /** Shown after the bar, such as a loss. */
   readonly detail?: string;
-  /** Overrides the estimate from the time since the first report. */
-  readonly leftMs?: number;
 }
 
 const redrawMs = 80;
@@ -22,7 +20,7 @@ export class Progress {
   readonly #now: () => number;
   #startedAt: number | undefined;
   #startedDone = 0;
-  #shownAt = Number.NEGATIVE_INFINITY;
+  #shownAt: number;
   #isDrawn = false;
 
   /** `lineEveryMs`: how often a log gets a line; the first one comes after that time. */
@@ -30,14 +28,14 @@ export class Progress {
     this.#terminal = terminal;
     this.#lineEveryMs = lineEveryMs;
     this.#now = now;
+    this.#shownAt = terminal.isAnimated ? Number.NEGATIVE_INFINITY : now();
   }
 
   report(state: ProgressState): void {
     const now = this.#now();
-    if (this.#startedAt === undefined) {
+    if (this.#startedAt === undefined && state.total > 0) {
       this.#startedAt = now;
       this.#startedDone = state.done;
-      if (!this.#terminal.isAnimated) this.#shownAt = now;
     }
     const isLast = state.done === state.total && this.#isDrawn;
     const wait = this.#terminal.isAnimated ? redrawMs : this.#lineEveryMs;
@@ -65,7 +63,7 @@ export class Progress {
     const share = Math.min(1, done / total);
     const filled = Math.round(share * barWidth);
     const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled);
-    const left = state.leftMs ?? this.#estimate(state, now);
+    const left = this.#estimate(state, now);
     const { say } = this.#terminal;
     const parts = [
       label,
@@ -77,7 +75,7 @@ export class Progress {
     return parts.join('  ');
   }
 
-  /** From the mean pace so far; undefined before the first step. */
+  /** From the mean pace since the first report with a total; undefined until one step is timed. */
   #estimate({ done, total }: ProgressState, now: number): number | undefined {
     const advanced = done - this.#startedDone;
     if (advanced <= 0 || this.#startedAt === undefined) return undefined;
