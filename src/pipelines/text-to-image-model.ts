@@ -77,6 +77,8 @@ const families: Readonly<Record<string, Family>> = {
 };
 
 export interface ReadModelOptions {
+  /** Default: the folder's name. */
+  readonly name?: string | undefined;
   readonly variant?: string | undefined;
   /** Called before each component is read. */
   readonly onPart?: (name: string) => void;
@@ -91,7 +93,7 @@ export async function readTextToImageModel(
   path: string,
   options: ReadModelOptions = {},
 ): Promise<TextToImageModel> {
-  const { variant, onPart } = options;
+  const { name, variant, onPart } = options;
   const folder = await readModelFolder(path);
   const family = familyOf(folder);
   const towers = await readTowers(folder, family, options);
@@ -105,7 +107,7 @@ export async function readTextToImageModel(
   const scheduler = await readScheduler(folder, family);
   const model: TextToImageModel = {
     path: folder.path,
-    name: basename(folder.path),
+    name: name ?? basename(folder.path),
     towers,
     textStates: family.textStates,
     zeroesForEmptyPrompt: flag(folder, 'force_zeros_for_empty_prompt', family),

@@ -100,14 +100,15 @@ export class TextToImage implements AsyncDisposable {
    * WEIGHTS, SAFETENSORS, TOKENIZER, FILE_READ, USAGE or CANCELLED.
    */
   static async fromPretrained(
-    path: string = builtInFolder,
+    path?: string,
     options: FromPretrainedOptions = {},
   ): Promise<TextToImage> {
     const { threads, variant, signal, onProgress } = options;
     throwIfAborted('fromPretrained', signal);
     const engine = Engine.start({ threads });
     try {
-      const model = await readTextToImageModel(path, {
+      const model = await readTextToImageModel(path ?? builtInFolder, {
+        name: path === undefined ? 'builtin' : undefined,
         variant,
         onPart: (component) => {
           throwIfAborted('fromPretrained', signal);
@@ -124,7 +125,7 @@ export class TextToImage implements AsyncDisposable {
     }
   }
 
-  /** Folder name of the model. */
+  /** Folder name of the model; `builtin` for the one that comes with the package. */
   get name(): string {
     return this.#model.name;
   }

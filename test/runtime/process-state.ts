@@ -7,6 +7,13 @@ export function isRunning(pid: number): boolean {
   return /^[^Z\s]/.test(stdout.trim());
 }
 
+/** Process ids of the engine children a process has. */
+export function enginesOf(parent: number): number[] {
+  const options = ['-P', `${parent}`, '-f', 'runtime/host\\.js'];
+  const { stdout } = spawnSync('pgrep', options, { encoding: 'utf8' });
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
 /** Resident kibibytes of all these processes together. */
 export function residentKib(pids: readonly number[]): number {
   const { stdout } = spawnSync('ps', ['-o', 'rss=', '-p', pids.join()], { encoding: 'utf8' });

@@ -1,0 +1,77 @@
+/** @file The public exports of the package. */
+export {
+  type Complaint,
+  type ErrorCode,
+  errorTable,
+  MaliangError,
+} from './core/errors.js';
+export { randn, TorchGenerator } from './core/random.js';
+export {
+  type Dtype,
+  type FloatTensor,
+  floatTensor,
+  type TensorData,
+  toFloat32,
+} from './core/tensor-data.js';
+export { ClipTokenizer, type EncodedPrompt } from './formats/clip-tokenizer.js';
+export {
+  encodePng,
+  type PngImage,
+  type PngText,
+  type PngTextEntry,
+  readPngText,
+} from './formats/png.js';
+export {
+  parseSafetensorsHeader,
+  readTensor,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+  streamSafetensors,
+  writeSafetensors,
+} from './formats/safetensors.js';
+export * as graph from './graph/build.js';
+export { type EmitOptions, type EmittedModel, emitOnnx } from './graph/emit.js';
+export { grad } from './graph/grad.js';
+export { interpret } from './graph/interpret.js';
+export type { GraphDtype } from './graph/ops.js';
+export { printGraph } from './graph/print.js';
+export { type Graph, input, parameter, type Tensor } from './graph/tensor.js';
+export { verifyGraph } from './graph/verify.js';
+export {
+  type Component,
+  type ComponentClass,
+  componentParameters,
+  components,
+  parseComponent,
+  Scope,
+} from './models/registry.js';
+export type { Pixels } from './pipelines/decode-latents.js';
+export type { GenerateOptions } from './pipelines/generation-request.js';
+export { infotext } from './pipelines/infotext.js';
+export { picturePng } from './pipelines/picture-png.js';
+export type { PictureSize } from './pipelines/picture-size.js';
+export {
+  type FromPretrainedOptions,
+  type GeneratedImage,
+  type GenerationEvent,
+  type GenerationResult,
+  type LoadProgress,
+  TextToImage,
+} from './pipelines/text-to-image.js';
+export {
+  Engine,
+  type EngineOptions,
+  type LoadOptions,
+  type RemoteSession,
+  type RunOptions,
+} from './runtime/engine.js';
+export type { Values } from './runtime/session.js';
+export type { TensorInFile } from './runtime/weights.js';
+export type {
+  Denoise,
+  SampleOptions,
+  Sampler,
+  StepEvent,
+  Trajectory,
+} from './schedulers/sampler.js';
+export { loadSampler, supportedSamplers } from './schedulers/table.js';
