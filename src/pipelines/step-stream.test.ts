@@ -11,7 +11,7 @@ const event = (step: number): StepEvent => {
 const sampling =
   (calls: number): Sampling =>
   async (denoise, onStep) => {
-    let x = Float32Array.of(0);
+    let x: Float32Array = Float32Array.of(0);
     for (let i = 0; i < calls; i++) {
       onStep(event(2 * i));
       onStep(event(2 * i + 1));
