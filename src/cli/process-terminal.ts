@@ -1,4 +1,4 @@
-/** @file The terminal of this process. A reader that went away is no error; a full disk is one. */
+/** @file The terminal of this process: its streams, its folder, and its last words. */
 import { writeError } from '../hub/atomic-file.js';
 import { reportError } from './report-error.js';
 import { Terminal } from './terminal.js';
@@ -10,8 +10,9 @@ export function processTerminal(): Terminal {
     stderr,
     env,
     script: argv[1] ?? 'maliang',
-    folder: process.cwd(),
+    folder: currentFolder(),
   });
+  // A reader that went away is no error; a full disk is one.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') return;
     const exitCode = reportError(writeError('stdout', error), terminal);
@@ -20,5 +21,15 @@ export function processTerminal(): Terminal {
     });
   });
   stderr.on('error', () => undefined);
+  process.on('uncaughtException', (error) => process.exit(reportError(error, terminal)));
   return terminal;
+}
+
+/** The current folder; where it was when somebody has deleted it. */
+function currentFolder(): string {
+  try {
+    return process.cwd();
+  } catch {
+    return process.env.PWD ?? '/';
+  }
 }

@@ -31,10 +31,14 @@ export function staleness(sources: string, compiled: string): string[] {
   ];
 }
 
-/** Throws when tests would run an old build. */
+let isFresh = false;
+
+/** Throws when tests would run an old build; looked at once. */
 export function requireFreshBuild(): void {
+  if (isFresh) return;
   const stale = staleness(join(root, 'src'), dist);
-  if (stale.length === 0) return;
+  isFresh = stale.length === 0;
+  if (isFresh) return;
   throw new Error(
     `dist: expected the compiled sources, got ${stale.length} stale files, first: ${stale[0]}. Run \`npm run build\`.`,
   );

@@ -1,0 +1,40 @@
+/** @file A folder of its own for each test, gone afterwards. */
+import { mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect } from 'vitest';
+import type { CliResult } from './run-cli.js';
+
+/** The folder of the running test. */
+export function useScratchFolder(): () => string {
+  let folder = '';
+  beforeEach(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'maliang-cli-')));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  return () => folder;
+}
+
+/** Every file below, hidden ones too. */
+export function filesIn(folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+/** A failure as users should meet it: this exit code, one error line on stderr, no stack, no result. */
+export function expectFailure(result: CliResult, exitCode: number, message: string | RegExp): void {
+  expect(result.stderr).toMatch(/^error: /m);
+  if (typeof message === 'string') expect(result.stderr).toContain(message);
+  else expect(result.stderr).toMatch(message);
+  expect(result.stderr).not.toMatch(/^\s+at .*:\d+/m);
+  expect(result).toMatchObject({ exitCode, signal: null, stdout: '' });
+}
+
+/** Nothing in the text may steer a terminal; line breaks may. */
+export function expectNoControl(text: string): void {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+}
