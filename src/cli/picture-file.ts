@@ -61,11 +61,27 @@ export async function writePicture(
   prompt: string,
   seed: number,
 ): Promise<string> {
+  await makeFolder(target.folder).catch((error: unknown) => {
+    throw writeError(target.folder, error);
+  });
   if (target.file !== undefined) {
     await writeFileAtomically(target.file, png);
     return target.file;
   }
   return writeNewFile(target.folder, `maliang-${slugOf(prompt)}-${seed}`, png);
+}
+
+/** One level at a time: Node's own recursion never ends where a folder cannot be made, as in /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || (await stat(dirname(folder)).catch(() => undefined))) throw error;
+    await makeFolder(dirname(folder));
+    await makeFolder(folder);
+  }
 }
 
 /** Pictures this process has begun, so that two of one name never share a partial file. */
@@ -75,7 +91,6 @@ let begun = 0;
 async function writeNewFile(folder: string, stem: string, bytes: Uint8Array): Promise<string> {
   const partial = join(folder, `.${stem}.${process.pid}-${begun++}.partial`);
   try {
-    await mkdir(folder, { recursive: true });
     await writeFile(partial, bytes, { flush: true });
     for (let number = 1; ; number++) {
       const path = join(folder, number === 1 ? `${stem}.png` : `${stem}-${number}.png`);
