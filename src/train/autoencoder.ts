@@ -1,6 +1,6 @@
 /** @file Trains an AutoencoderTiny on pictograms: L1 plus L1 of edges at three scales, noisy unit-variance latents. */
 import { TorchGenerator } from '../core/random.js';
-import type { TensorData } from '../core/tensor-data.js';
+import { elementCount, type TensorData } from '../core/tensor-data.js';
 import { PictogramDataset } from '../data/pictograms.js';
 import * as g from '../graph/build.js';
 import { input, type Tensor } from '../graph/tensor.js';
@@ -13,7 +13,7 @@ import { initialise } from '../nn/initialise.js';
 import { Scope } from '../nn/scope.js';
 import type { Objective } from './gradient-session.js';
 import { deriveSeed, type RunSettings } from './run-settings.js';
-import { type RunOptions, TrainingRun } from './training-run.js';
+import { type OnSample, type RunOptions, TrainingRun } from './training-run.js';
 
 export interface AutoencoderTraining {
   readonly run: RunSettings;
@@ -24,6 +24,11 @@ export interface AutoencoderTraining {
   readonly cropSize: number;
   /** Standard deviation of the noise added to latents before decoding. */
   readonly latentNoise: number;
+}
+
+/** How many pixels a latent spans per side. */
+export function latentFactor({ encoderBlocks }: AutoencoderTinyConfig): number {
+  return 2 ** (encoderBlocks.length - 1);
 }
 
 /** Mean absolute difference of neighbouring pixels' steps, down and across. */
@@ -48,7 +53,7 @@ function momentLoss(latents: Tensor): Tensor {
 export function autoencoderObjective(config: AutoencoderTraining): Objective {
   const { model, cropSize, latentNoise } = config;
   const n = config.run.microBatch;
-  const side = cropSize / 2 ** (model.encoderBlocks.length - 1);
+  const side = cropSize / latentFactor(model);
   const pixels = input('pixels', [n, 3, cropSize, cropSize]);
   const noise = input('noise', [n, model.latentChannels, side, side]);
   const scope = new Scope();
@@ -90,13 +95,13 @@ function makeBatch(
       pixels.set(line, (i * 3 * crop + row) * crop);
     }
   }
-  const side = crop / 2 ** (model.encoderBlocks.length - 1);
+  const side = crop / latentFactor(model);
   const shape = [size, model.latentChannels, side, side];
-  const generator = new TorchGenerator(deriveSeed(run.seed, 2, first));
+  const count = elementCount(shape);
   const noise =
     latentNoise > 0
-      ? generator.randn(shape.reduce((a, b) => a * b, 1))
-      : new Float32Array(shape.reduce((a, b) => a * b, 1));
+      ? new TorchGenerator(deriveSeed(run.seed, 2, first)).randn(count)
+      : new Float32Array(count);
   return new Map<string, TensorData>([
     ['pixels', { dtype: 'f32', shape: [size, 3, crop, crop], data: pixels }],
     ['noise', { dtype: 'f32', shape, data: noise }],
@@ -106,26 +111,16 @@ function makeBatch(
 /** Runs to the last step; `onSample` gets the averaged weights on the way and at the end. */
 export async function trainAutoencoder(
   config: AutoencoderTraining,
-  options: RunOptions & { onSample?: (run: TrainingRun) => Promise<void> },
+  options: RunOptions,
+  onSample?: OnSample,
 ): Promise<void> {
+  const { seed } = config.run;
   using data = PictogramDataset.open(config.data, { sceneShare: 0.25, backgroundShare: 0.5 });
-  const { seed, sampleEverySteps } = config.run;
-  const run = await TrainingRun.open(
+  await using run = await TrainingRun.open(
     autoencoderObjective(config),
     (parameters) => initialise(parameters, { seed }),
     config.run,
     options,
   );
-  try {
-    while (!run.isFinished) {
-      const { step } = await run.update(async (first, size) =>
-        makeBatch(data, config, first, size),
-      );
-      if (sampleEverySteps > 0 && step % sampleEverySteps === 0) await options.onSample?.(run);
-    }
-    await options.onSample?.(run);
-  } finally {
-    await run.save();
-    await run.dispose();
-  }
+  await run.toEnd(async (first, size) => makeBatch(data, config, first, size), onSample);
 }

@@ -1,18 +1,21 @@
 /** @file Training state on disk: one safetensors file with flat vectors and the step. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { complain } from '../core/errors.js';
-import type { TensorData } from '../core/tensor-data.js';
-import { parseSafetensorsHeader, readTensor, streamSafetensors } from '../formats/safetensors.js';
+import { complain, MaliangError } from '../core/errors.js';
+import { describe, type TensorData } from '../core/tensor-data.js';
+import { streamSafetensors } from '../formats/safetensors.js';
 import { writeFileAtomically } from '../hub/atomic-file.js';
+import { readWeightFile, type WeightFile } from '../hub/weight-file.js';
 import type { OptimizerState } from './adamw.js';
 import type { ParameterLayout } from './flat-parameters.js';
+import { readFloats } from './read-tensor.js';
 
 export interface Progress {
   readonly step: number;
   readonly elapsedMs: number;
 }
+
+export const checkpointFile = 'checkpoint.safetensors';
 
 const vectors = ['parameters', 'firstMoment', 'secondMoment', 'average'] as const;
 
@@ -22,7 +25,7 @@ function fingerprint(layout: ParameterLayout): string {
   return createHash('sha256').update(JSON.stringify(entries)).digest('hex').slice(0, 16);
 }
 
-/** Replaces the file at once. Throws DISK_FULL or FILE_WRITE. */
+/** Replaces the file at once. Throws DISK_FULL or FILE_WRITE; the old file is then untouched. */
 export async function writeCheckpoint(
   path: string,
   layout: ParameterLayout,
@@ -42,35 +45,72 @@ export async function writeCheckpoint(
   await writeFileAtomically(path, streamSafetensors(specs, tensorOf, metadata));
 }
 
-/** Throws CHECKPOINT when the file is missing or belongs to another architecture. */
+/** Throws CHECKPOINT when the file is missing. */
+export function requireCheckpoint(path: string): void {
+  if (existsSync(path)) return;
+  throw complain('CHECKPOINT', {
+    where: path,
+    expected: 'a checkpoint',
+    got: 'no file',
+    next: 'Start without --resume, or name the folder of the run.',
+  });
+}
+
+/** Throws CHECKPOINT when the file is missing, damaged or of another architecture. */
 export async function readCheckpoint(
   path: string,
   layout: ParameterLayout,
 ): Promise<Progress & { state: OptimizerState }> {
-  if (!existsSync(path)) {
-    throw complain('CHECKPOINT', { where: path, expected: 'a checkpoint', got: 'no file' });
+  requireCheckpoint(path);
+  try {
+    return await readState(path, layout);
+  } catch (cause) {
+    if (!(cause instanceof MaliangError) || cause.code === 'CHECKPOINT') throw cause;
+    throw damaged(path, `one that cannot be read (${cause.message})`, cause);
   }
-  const bytes = await readFile(path);
-  const { tensors, metadata } = parseSafetensorsHeader(bytes, bytes.length);
+}
+
+async function readState(
+  path: string,
+  layout: ParameterLayout,
+): Promise<Progress & { state: OptimizerState }> {
+  const file = await readWeightFile(path);
+  const { metadata } = file;
   if (metadata.get('layout') !== fingerprint(layout)) {
     throw complain('CHECKPOINT', {
       where: path,
       expected: `the parameters of this configuration (${fingerprint(layout)})`,
       got: `others (${metadata.get('layout')})`,
-      next: 'Resume with the configuration the run was started with.',
+      next: 'Resume with the model the run was started with.',
     });
   }
-  const vector = (name: string): Float32Array =>
-    readTensor(bytes, tensors.get(name)!).data as Float32Array;
-  const [parameters, firstMoment, secondMoment, average] = vectors.map(vector) as [
-    Float32Array,
-    Float32Array,
-    Float32Array,
-    Float32Array,
-  ];
-  return {
-    state: { parameters, firstMoment, secondMoment, average },
-    step: Number(metadata.get('step')),
-    elapsedMs: Number(metadata.get('elapsedMs')),
+  const [step, elapsedMs] = [Number(metadata.get('step')), Number(metadata.get('elapsedMs'))];
+  if (!Number.isSafeInteger(step) || step < 0 || !(elapsedMs >= 0)) {
+    throw damaged(path, `step ${metadata.get('step')}, ${metadata.get('elapsedMs')} ms`);
+  }
+  const vector = (name: keyof OptimizerState): Promise<Float32Array> =>
+    readVector(path, file, name, layout.length);
+  const state: OptimizerState = {
+    parameters: await vector('parameters'),
+    firstMoment: await vector('firstMoment'),
+    secondMoment: await vector('secondMoment'),
+    average: await vector('average'),
   };
+  return { state, step, elapsedMs };
+}
+
+async function readVector(
+  path: string,
+  { tensors }: WeightFile,
+  name: string,
+  length: number,
+): Promise<Float32Array> {
+  const stored = tensors.get(name);
+  if (stored?.dtype === 'f32' && stored.shape.join() === `${length}`) return readFloats(stored);
+  throw damaged(path, `${name} ${stored ? describe(stored) : 'missing'}`);
+}
+
+function damaged(path: string, got: string, cause?: unknown): MaliangError {
+  const next = 'Restore a copy of the file, or delete it and start again.';
+  return complain('CHECKPOINT', { where: path, expected: 'a sound checkpoint', got, next }, cause);
 }

@@ -11,7 +11,7 @@ import { Scope } from '../nn/scope.js';
 import { captionBatch } from './caption-batch.js';
 import type { Objective } from './gradient-session.js';
 import type { RunSettings } from './run-settings.js';
-import { type RunOptions, TrainingRun } from './training-run.js';
+import { type OnSample, type RunOptions, TrainingRun } from './training-run.js';
 
 export interface ClipTraining {
   readonly run: RunSettings;
@@ -21,6 +21,8 @@ export interface ClipTraining {
   /** Folder of the tokenizer. */
   readonly tokenizer: string;
   readonly sceneShare: number;
+  /** Pixels per side, as the vision tower takes them. */
+  readonly pictureSize: PictogramDataset['size'];
 }
 
 /** Inputs: pixels [n, 3, size, size] in [−1, 1], ids i64 [n, tokens], eosPosition i64 [n]. */
@@ -65,26 +67,20 @@ function makeBatch(
 export async function trainClip(
   config: ClipTraining,
   tokenizer: ClipTokenizer,
-  options: RunOptions & { onSample?: (run: TrainingRun) => Promise<void> },
+  options: RunOptions,
+  onSample?: OnSample,
 ): Promise<void> {
-  const { seed, sampleEverySteps } = config.run;
-  using data = PictogramDataset.open(config.data, { sceneShare: config.sceneShare });
-  const run = await TrainingRun.open(
+  const { model, pictureSize: size, sceneShare } = config;
+  const { seed } = config.run;
+  using data = PictogramDataset.open(config.data, { size, sceneShare });
+  await using run = await TrainingRun.open(
     clipObjective(config),
-    (parameters) => initialise(parameters, { seed, rules: clipInitials(config.model) }),
+    (parameters) => initialise(parameters, { seed, rules: clipInitials(model) }),
     config.run,
     options,
   );
-  try {
-    while (!run.isFinished) {
-      const { step } = await run.update(async (first, size) =>
-        makeBatch(data, config, tokenizer, first, size),
-      );
-      if (sampleEverySteps > 0 && step % sampleEverySteps === 0) await options.onSample?.(run);
-    }
-    await options.onSample?.(run);
-  } finally {
-    await run.save();
-    await run.dispose();
-  }
+  await run.toEnd(
+    async (first, count) => makeBatch(data, config, tokenizer, first, count),
+    onSample,
+  );
 }

@@ -3,9 +3,8 @@ import { parseAutoencoderTinyConfig } from '../models/autoencoder-tiny.js';
 import { parseClipConfig } from '../models/clip-config.js';
 import { type ConfigJson, ConfigReader } from '../models/config-reader.js';
 import { readConfig } from '../schedulers/config.js';
-import { ddimFields } from '../schedulers/ddim.js';
-import type { NoiseSchedule } from '../schedulers/schedules.js';
-import type { AutoencoderTraining } from './autoencoder.js';
+import { type DdimConfig, ddimFields } from '../schedulers/ddim.js';
+import { type AutoencoderTraining, latentFactor } from './autoencoder.js';
 import type { ClipTraining } from './clip.js';
 import type { DiffusionTraining } from './diffusion.js';
 import { readGenerator } from './generator.js';
@@ -18,16 +17,36 @@ export function readPath(read: ConfigReader, field: string): string {
   throw read.wrong(`${field} a path`, value);
 }
 
+/** The `model` block, which may leave out `_class_name` where only one class can be trained. */
+function modelOf(read: ConfigReader, className: string): unknown {
+  const model = read.raw('model');
+  const named = (model as { _class_name?: unknown } | null | undefined)?._class_name;
+  if (named === undefined || named === className) return model;
+  throw read.wrong(`model._class_name ${className}`, named);
+}
+
+/** Pixels per side of the pictures drawn. */
+function pictureSizeOf(read: ConfigReader, field: string, size: number): 64 | 128 {
+  if (size === 64 || size === 128) return size;
+  throw read.wrong(`${field} 64 or 128, the sizes pictograms are drawn in`, size);
+}
+
 /** Throws CONFIG or MODEL_UNSUPPORTED, naming the field. */
 export function readAutoencoderTraining(json: unknown): AutoencoderTraining {
   const read = new ConfigReader('training configuration', json);
+  const model = parseAutoencoderTinyConfig(modelOf(read, 'AutoencoderTiny'));
   const training = {
     run: readRunSettings(read),
-    model: parseAutoencoderTinyConfig(read.raw('model')),
+    model,
     data: readPath(read, 'data'),
     cropSize: read.integer('crop_size', 64, { min: 16, max: 128 }),
     latentNoise: read.number('latent_noise', 0.1, { min: 0 }),
   };
+  const factor = latentFactor(model);
+  if (training.cropSize % factor !== 0) {
+    const expected = `crop_size a multiple of ${factor}, the pixels a latent spans`;
+    throw read.wrong(expected, training.cropSize);
+  }
   read.done();
   return training;
 }
@@ -39,12 +58,14 @@ export function readClipTraining(json: unknown): ClipTraining {
   if (run.microBatch !== run.batchSize) {
     throw read.wrong('micro_batch equal to batch_size: all pairs are compared', run.microBatch);
   }
+  const model = parseClipConfig(modelOf(read, 'CLIPModel'));
   const training = {
     run,
-    model: parseClipConfig(read.raw('model')),
+    model,
     data: readPath(read, 'data'),
     tokenizer: readPath(read, 'tokenizer'),
     sceneShare: read.number('scene_share', 0.3, { min: 0, max: 1 }),
+    pictureSize: pictureSizeOf(read, 'model.vision_config.image_size', model.vision.imageSize),
   };
   read.done();
   return training;
@@ -82,17 +103,22 @@ export function readDiffusionTraining(json: unknown): DiffusionTraining {
   const training = {
     run: readRunSettings(read),
     generator: readGenerator(read.raw('model')),
-    noise: readNoise(read),
+    scheduler: readScheduler(read),
     captionDropout: read.number('caption_dropout', 0.1, { min: 0, max: 1 }),
-    pictureSize: read.integer('picture_size', 128),
+    pictureSize: pictureSizeOf(read, 'picture_size', read.integer('picture_size', 128)),
   };
   read.done();
   return training;
 }
 
-/** The noise levels of the sampler the model is made for. */
-function readNoise(read: ConfigReader): NoiseSchedule {
+/** The sampler the model is made for; the loop predicts velocities. */
+function readScheduler(read: ConfigReader): DdimConfig {
   const json = read.raw('scheduler') ?? {};
-  if (typeof json !== 'object') throw read.wrong('scheduler an object', json);
-  return readConfig('training: scheduler', ddimFields, json as ConfigJson).config;
+  if (typeof json !== 'object' || Array.isArray(json))
+    throw read.wrong('scheduler an object', json);
+  const where = 'training: scheduler';
+  const { config, warnings } = readConfig(where, ddimFields, json as ConfigJson);
+  if (warnings.length > 0) throw read.wrong('known fields in scheduler', warnings);
+  if (config.predictionType === 'v_prediction') return config;
+  throw read.wrong('scheduler.prediction_type "v_prediction"', config.predictionType);
 }

@@ -1,6 +1,7 @@
 /** @file Trains a text-conditional denoiser on latents: v-prediction (Salimans and Ho 2022), caption dropout. */
 import { TorchGenerator } from '../core/random.js';
-import type { TensorData } from '../core/tensor-data.js';
+import { elementCount, type FloatTensor, type TensorData } from '../core/tensor-data.js';
+import type { PictogramDataset } from '../data/pictograms.js';
 import type { ClipTokenizer } from '../formats/clip-tokenizer.js';
 import * as g from '../graph/build.js';
 import { emitOnnx } from '../graph/emit.js';
@@ -10,23 +11,25 @@ import { clipTextWithProjection } from '../models/clip-text.js';
 import { initialise } from '../nn/initialise.js';
 import { Scope } from '../nn/scope.js';
 import { LocalSession } from '../runtime/session.js';
+import type { DdimConfig } from '../schedulers/ddim.js';
 import { noisedAt, velocityAt } from '../schedulers/denoisers.js';
-import { alphasCumprod, type NoiseSchedule } from '../schedulers/schedules.js';
+import { alphasCumprod } from '../schedulers/schedules.js';
 import { captionBatch } from './caption-batch.js';
-import type { Generator } from './generator.js';
+import { type Generator, requireFit, timeIdCount } from './generator.js';
 import type { Objective } from './gradient-session.js';
 import type { LatentPool } from './latent-pool.js';
 import { deriveSeed, type RunSettings } from './run-settings.js';
-import { type RunOptions, TrainingRun } from './training-run.js';
+import { type OnSample, type RunOptions, TrainingRun } from './training-run.js';
 
 export interface DiffusionTraining {
   readonly run: RunSettings;
   readonly generator: Generator;
-  readonly noise: NoiseSchedule;
+  /** The sampler the model is made for: its noise levels are those trained on. */
+  readonly scheduler: DdimConfig;
   /** Share of captions replaced by the empty text, for classifier-free guidance. */
   readonly captionDropout: number;
-  /** Pixels per side of the pictures behind the latents, for SDXL's size conditioning. */
-  readonly pictureSize: number;
+  /** Pixels per side of the pictures behind the latents, also for SDXL's size conditioning. */
+  readonly pictureSize: PictogramDataset['size'];
 }
 
 /** What the captions go through; frozen while the denoiser trains. */
@@ -43,20 +46,25 @@ export function diffusionObjective(
   latentShape: readonly number[],
 ): Objective {
   const n = config.run.microBatch;
+  requireFit(config.generator, {
+    channels: latentShape[0]!,
+    textWidth: text.hiddenSize,
+    pooledWidth: text.projectionDim,
+  });
   const target = input('target', [n, ...latentShape]);
   const output = config.generator.build(new Scope(), {
     sample: input('sample', [n, ...latentShape]),
     timesteps: input('timesteps', [n]),
     textStates: input('textStates', [n, text.maxPositions, text.hiddenSize]),
     textEmbeds: input('textEmbeds', [n, text.projectionDim]),
-    timeIds: input('timeIds', [n, 6]),
+    timeIds: input('timeIds', [n, timeIdCount]),
   });
   const loss = g.mean(g.square(g.sub(output, target)));
   return { loss, frozen: config.generator.frozen };
 }
 
 /** The text tower as a session: penultimate states and pooled embedding, as SDXL uses them. */
-async function createTextSession(
+export async function createTextSession(
   config: ClipTextConfig,
   n: number,
   threads: number | undefined,
@@ -70,6 +78,27 @@ async function createTextSession(
     ['textEmbeds', outputs.textEmbeds],
   ]);
   return LocalSession.create(emitOnnx(graph), { threads });
+}
+
+/** `textStates` and `textEmbeds` of as many captions as the session takes. */
+export async function encodeTexts(
+  session: LocalSession,
+  { config, weights, tokenizer }: TextTower,
+  captions: readonly string[],
+): Promise<Map<string, TensorData>> {
+  const { ids, eosPosition } = captionBatch(captions, tokenizer, config);
+  const tokens: [string, TensorData][] = [
+    ['ids', ids],
+    ['eosPosition', eosPosition],
+  ];
+  return session.run(new Map([...weights, ...tokens]));
+}
+
+/** SDXL's size conditioning of `n` whole pictures, [n, timeIdCount]. */
+export function timeIdsOf(n: number, size: number): FloatTensor {
+  const sizes = [size, size, 0, 0, size, size];
+  const data = Float32Array.from({ length: n * timeIdCount }, (_, i) => sizes[i % timeIdCount]!);
+  return { dtype: 'f32', shape: [n, timeIdCount], data };
 }
 
 /** Mostly middle timesteps (logit-normal, Esser et al. 2024), one in six uniform. */
@@ -94,7 +123,7 @@ function drawBatch(
   n: number,
 ): DrawnBatch {
   const { seed } = config.run;
-  const values = pool.shape.reduce((a, b) => a * b, 1);
+  const values = elementCount(pool.shape);
   const sample = new Float32Array(n * values);
   const target = new Float32Array(n * values);
   const timesteps = new Float32Array(n);
@@ -112,16 +141,11 @@ function drawBatch(
     captions.push(drop < config.captionDropout ? '' : pool.captions[entry]!);
   }
   const shape = [n, ...pool.shape];
-  const { pictureSize: size } = config;
-  const timeIds = Float32Array.from(
-    { length: n * 6 },
-    (_, i) => [size, size, 0, 0, size, size][i % 6]!,
-  );
   const feeds = new Map<string, TensorData>([
     ['sample', { dtype: 'f32', shape, data: sample }],
     ['target', { dtype: 'f32', shape, data: target }],
     ['timesteps', { dtype: 'f32', shape: [n], data: timesteps }],
-    ['timeIds', { dtype: 'f32', shape: [n, 6], data: timeIds }],
+    ['timeIds', timeIdsOf(n, config.pictureSize)],
   ]);
   return { captions, feeds };
 }
@@ -131,36 +155,21 @@ export async function trainDiffusion(
   config: DiffusionTraining,
   pool: LatentPool,
   text: TextTower,
-  options: RunOptions & { onSample?: (run: TrainingRun) => Promise<void> },
+  options: RunOptions,
+  onSample?: OnSample,
 ): Promise<void> {
-  const { seed, microBatch, threads, sampleEverySteps } = config.run;
-  const alphas = alphasCumprod(config.noise);
-  const textSession = await createTextSession(text.config, microBatch, threads);
-  const run = await TrainingRun.open(
-    diffusionObjective(config, text.config, pool.shape),
+  const { seed, microBatch, threads } = config.run;
+  const alphas = alphasCumprod(config.scheduler);
+  const objective = diffusionObjective(config, text.config, pool.shape);
+  await using textSession = await createTextSession(text.config, microBatch, threads);
+  await using run = await TrainingRun.open(
+    objective,
     (parameters) => initialise(parameters, { seed, rules: config.generator.initials }),
     config.run,
     options,
   );
-  const makeBatch = async (first: number, n: number): Promise<Map<string, TensorData>> => {
+  await run.toEnd(async (first, n) => {
     const { captions, feeds } = drawBatch(config, pool, alphas, first, n);
-    const { ids, eosPosition } = captionBatch(captions, text.tokenizer, text.config);
-    const tokens = new Map([
-      ['ids', ids],
-      ['eosPosition', eosPosition],
-    ] as const);
-    const encoded = await textSession.run(new Map([...text.weights, ...tokens]));
-    return new Map([...feeds, ...encoded]);
-  };
-  try {
-    while (!run.isFinished) {
-      const { step } = await run.update(makeBatch);
-      if (sampleEverySteps > 0 && step % sampleEverySteps === 0) await options.onSample?.(run);
-    }
-    await options.onSample?.(run);
-  } finally {
-    await run.save();
-    await run.dispose();
-    await textSession.dispose();
-  }
+    return new Map([...feeds, ...(await encodeTexts(textSession, text, captions))]);
+  }, onSample);
 }

@@ -1,6 +1,6 @@
 /** @file Parameters laid end to end in one vector, with a view per name. */
 import { complain } from '../core/errors.js';
-import { elementCount, type FloatTensor, type TensorData } from '../core/tensor-data.js';
+import { elementCount, type FloatTensor } from '../core/tensor-data.js';
 
 export interface ParameterShape {
   readonly name: string;
@@ -42,18 +42,20 @@ export class ParameterLayout {
     return views;
   }
 
-  /** Copies tensors into a flat vector; throws WEIGHTS when one is missing or does not fit. */
-  fill(flat: Float32Array, tensors: ReadonlyMap<string, TensorData>): void {
+  /** A new flat vector of values given by name. Throws WEIGHTS when one is missing or does not fit. */
+  flatten(values: ReadonlyMap<string, Float32Array>): Float32Array {
+    const flat = new Float32Array(this.length);
     for (const [name, { offset, shape }] of this.entries) {
-      const tensor = tensors.get(name);
-      if (tensor?.dtype !== 'f32' || tensor.data.length !== elementCount(shape)) {
+      const given = values.get(name);
+      if (given?.length !== elementCount(shape)) {
         throw complain('WEIGHTS', {
           where: `parameter "${name}"`,
-          expected: `f32[${shape.join(',')}]`,
-          got: tensor ? `${tensor.dtype}[${tensor.shape.join(',')}]` : 'nothing',
+          expected: `${elementCount(shape)} values for f32[${shape.join(',')}]`,
+          got: given ? `${given.length}` : 'none',
         });
       }
-      flat.set(tensor.data, offset);
+      flat.set(given, offset);
     }
+    return flat;
   }
 }

@@ -1,5 +1,4 @@
 /** @file Loss and gradients as one loaded graph, accumulated over micro-batches into a flat vector. */
-
 import { internal } from '../core/errors.js';
 import type { FloatTensor, TensorData } from '../core/tensor-data.js';
 import { emitOnnx } from '../graph/emit.js';

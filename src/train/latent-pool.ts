@@ -1,16 +1,21 @@
 /** @file Pictures encoded once into a pool of latents with captions, so that the loop need not draw or encode. */
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { complain, throwIfAborted } from '../core/errors.js';
-import { f16ToNumber, numberToF16, type TensorData } from '../core/tensor-data.js';
+import { elementCount, f16ToNumber, numberToF16, type TensorData } from '../core/tensor-data.js';
 import type { PictogramDataset } from '../data/pictograms.js';
-import { parseSafetensorsHeader, readTensor, streamSafetensors } from '../formats/safetensors.js';
+import { streamSafetensors, tensorBytes } from '../formats/safetensors.js';
+import * as g from '../graph/build.js';
 import { emitOnnx } from '../graph/emit.js';
 import { input } from '../graph/tensor.js';
 import { writeFileAtomically } from '../hub/atomic-file.js';
+import { readWeightFile } from '../hub/weight-file.js';
 import { type AutoencoderTinyConfig, autoencoderTinyEncode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../nn/scope.js';
 import { LocalSession } from '../runtime/session.js';
+import { readTensorAt } from './read-tensor.js';
 
 const latentsFile = 'latents.safetensors';
 const captionsFile = 'captions.json';
@@ -33,20 +38,29 @@ export class LatentPool {
 
   /** Values of one entry, [c, h, w]. */
   latents(index: number): Float32Array {
-    const count = this.shape.reduce((a, b) => a * b, 1);
+    const count = elementCount(this.shape);
     const bits = this.#bits.subarray(index * count, (index + 1) * count);
     return Float32Array.from(bits, f16ToNumber);
   }
 
-  /** Throws DATA when the folder holds no pool. */
-  static read(folder: string): LatentPool {
-    if (!existsSync(join(folder, latentsFile)) || !existsSync(join(folder, captionsFile))) {
-      throw complain('DATA', { where: folder, expected: 'a latent pool', got: 'none' });
+  /**
+   * Reads a pool that was made from `origin`. Throws DATA when the folder holds none, a damaged
+   * one, or one made from something else.
+   */
+  static async read(folder: string, origin: string): Promise<LatentPool> {
+    if (!LatentPool.exists(folder)) throw refuse(folder, 'a latent pool', 'none');
+    const { tensors, metadata } = await readWeightFile(join(folder, latentsFile));
+    if (metadata.get('origin') !== origin) {
+      const expected = 'latents of these pictures by this autoencoder';
+      throw refuse(folder, expected, 'a pool made from others');
     }
-    const bytes = readFileSync(join(folder, latentsFile));
-    const { tensors } = parseSafetensorsHeader(bytes, bytes.length);
-    const { shape, data } = readTensor(bytes, tensors.get('latents')!);
-    const captions = JSON.parse(readFileSync(join(folder, captionsFile), 'utf8')) as string[];
+    const stored = tensors.get('latents');
+    const captions = await readCaptions(folder);
+    if (stored?.dtype !== 'f16' || stored.shape[0] !== captions.length) {
+      const got = `${captions.length} captions and latents [${stored?.shape ?? ''}]`;
+      throw refuse(folder, 'a caption for each of its latents', got);
+    }
+    const { shape, data } = await readTensorAt(stored);
     return new LatentPool(captions, shape.slice(1), data as Uint16Array);
   }
 
@@ -55,53 +69,109 @@ export class LatentPool {
   }
 }
 
-export interface PoolRequest {
-  readonly count: number;
-  readonly seed: number;
-  readonly folder: string;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (done: number, total: number) => void;
+async function readCaptions(folder: string): Promise<string[]> {
+  const text = await readFile(join(folder, captionsFile), 'utf8');
+  try {
+    const captions = JSON.parse(text) as unknown;
+    if (Array.isArray(captions) && captions.every((item) => typeof item === 'string')) {
+      return captions;
+    }
+  } catch {
+    // Said below, as for any other content that is no list of captions.
+  }
+  throw refuse(folder, `a list of captions in ${captionsFile}`, 'something else');
 }
 
-/** Encodes `count` samples of the data set and writes the pool. */
+function refuse(where: string, expected: string, got: string): Error {
+  const next = 'Delete the folder, or name another `pool`; it is then made anew.';
+  return complain('DATA', { where, expected, got, next });
+}
+
+export interface PoolEncoder {
+  readonly config: AutoencoderTinyConfig;
+  readonly weights: ReadonlyMap<string, TensorData>;
+}
+
+export interface PoolContent {
+  readonly count: number;
+  readonly seed: number;
+  /** Share of composed scenes the data set was opened with. */
+  readonly sceneShare: number;
+}
+
+/** A digest of everything the pool depends on. */
+export function poolOrigin(
+  data: PictogramDataset,
+  { config, weights }: PoolEncoder,
+  { count, seed, sceneShare }: PoolContent,
+): string {
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([data.size, data.length, config, count, seed, sceneShare]));
+  for (const [name, tensor] of weights) hash.update(name).update(tensorBytes(name, tensor));
+  return hash.digest('hex').slice(0, 16);
+}
+
+export interface PoolRequest extends PoolContent {
+  readonly folder: string;
+  readonly threads?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+const batch = 16;
+
+/**
+ * Encodes `count` samples of the data set and writes the pool. Throws CANCELLED, DISK_FULL or
+ * FILE_WRITE; nothing half-made is then taken for a pool.
+ */
 export async function buildLatentPool(
   data: PictogramDataset,
-  autoencoder: { config: AutoencoderTinyConfig; weights: ReadonlyMap<string, TensorData> },
+  encoder: PoolEncoder,
   request: PoolRequest,
 ): Promise<void> {
-  const { count, seed, folder, signal, onProgress } = request;
-  const { config, weights } = autoencoder;
-  const batch = 16;
+  const { count, folder } = request;
   const pixels = input('pixels', [batch, 3, data.size, data.size]);
-  const latents = autoencoderTinyEncode(new Scope(), config, pixels);
-  const session = await LocalSession.create(emitOnnx(new Map([['latents', latents]])));
+  const { scalingFactor, shiftFactor } = encoder.config;
+  const encoded = autoencoderTinyEncode(new Scope(), encoder.config, pixels);
+  const latents = g.mul(g.sub(encoded, shiftFactor), scalingFactor);
+  const model = emitOnnx(new Map([['latents', latents]]));
+  await using session = await LocalSession.create(model, { threads: request.threads });
   const shape = latents.shape.slice(1);
-  const values = shape.reduce((a, b) => a * b, 1);
+  const encode = async (pictures: Float32Array): Promise<Float32Array> => {
+    const feed: TensorData = { dtype: 'f32', shape: pixels.shape, data: pictures };
+    const results = await session.run(new Map([...encoder.weights, ['pixels', feed]]));
+    return results.get('latents')!.data as Float32Array;
+  };
+  const { bits, captions } = await encodeSamples(data, encode, elementCount(shape), request);
+  const tensor: TensorData = { dtype: 'f16', shape: [count, ...shape], data: bits };
+  const metadata = { origin: poolOrigin(data, encoder, request) };
+  const chunks = streamSafetensors([['latents', tensor]], () => tensor, metadata);
+  await rm(join(folder, captionsFile), { force: true }); // a pool is whole when it has captions
+  await writeFileAtomically(join(folder, latentsFile), chunks);
+  await writeFileAtomically(join(folder, captionsFile), JSON.stringify(captions));
+}
+
+/** Latents of the samples as f16 bits, `values` for each, and their captions. */
+async function encodeSamples(
+  data: PictogramDataset,
+  encode: (pictures: Float32Array) => Promise<Float32Array>,
+  values: number,
+  { count, seed, signal, onProgress }: PoolRequest,
+): Promise<{ bits: Uint16Array; captions: string[] }> {
   const bits = new Uint16Array(count * values);
   const captions: string[] = [];
-  const input32 = new Float32Array(batch * 3 * data.size * data.size);
-  try {
-    for (let first = 0; first < count; first += batch) {
-      throwIfAborted('latent pool', signal);
-      const size = Math.min(batch, count - first);
-      for (let i = 0; i < size; i++) {
-        const sample = data.sampleAt(first + i, seed);
-        input32.set(sample.pixels, i * sample.pixels.length);
-        captions.push(sample.caption);
-      }
-      const feed: TensorData = { dtype: 'f32', shape: pixels.shape, data: input32 };
-      const result = await session.run(new Map([...weights, ['pixels', feed]]));
-      const encoded = result.get('latents')!.data as Float32Array;
-      for (let i = 0; i < size * values; i++) bits[first * values + i] = numberToF16(encoded[i]!);
-      onProgress?.(first + size, count);
+  const pictures = new Float32Array(batch * 3 * data.size * data.size);
+  for (let first = 0; first < count; first += batch) {
+    throwIfAborted('latent pool', signal);
+    const size = Math.min(batch, count - first);
+    for (let i = 0; i < size; i++) {
+      const sample = data.sampleAt(first + i, seed);
+      pictures.set(sample.pixels, i * sample.pixels.length);
+      captions.push(sample.caption);
     }
-  } finally {
-    await session.dispose();
+    const encoded = await encode(pictures);
+    for (let i = 0; i < size * values; i++) bits[first * values + i] = numberToF16(encoded[i]!);
+    onProgress?.(first + size, count);
   }
-  const tensor: TensorData = { dtype: 'f16', shape: [count, ...shape], data: bits };
-  await writeFileAtomically(
-    join(folder, latentsFile),
-    streamSafetensors([['latents', tensor]], () => tensor),
-  );
-  await writeFileAtomically(join(folder, captionsFile), JSON.stringify(captions));
+  return { bits, captions };
 }

@@ -1,9 +1,6 @@
 /** @file Trains a CLIP tokenizer on captions and writes its folder. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { complain } from '../core/errors.js';
 import { trainBpe } from '../formats/bpe-trainer.js';
-import { ClipTokenizer } from '../formats/clip-tokenizer.js';
 import { writeClipTokenizer } from '../formats/write-clip-tokenizer.js';
 import { writeFileAtomically } from '../hub/atomic-file.js';
 
@@ -14,28 +11,18 @@ export interface TokenizerTraining {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Writes vocab.json last, so that a folder that has it is whole. Throws CANCELLED, TOKENIZER,
+ * DISK_FULL or FILE_WRITE.
+ */
 export async function trainTokenizer(
   texts: Iterable<string>,
   folder: string,
   { vocabSize, maxLength, signal }: TokenizerTraining,
 ): Promise<void> {
   const trained = trainBpe(texts, { vocabSize, signal });
-  for (const [name, content] of Object.entries(writeClipTokenizer(trained, { maxLength }))) {
+  const files = Object.entries(writeClipTokenizer(trained, { maxLength }));
+  for (const [name, content] of files.reverse()) {
     await writeFileAtomically(join(folder, name), content);
   }
-}
-
-/** Throws FILE_READ or TOKENIZER. */
-export function readTokenizer(folder: string): ClipTokenizer {
-  const text = (name: string): string => {
-    try {
-      return readFileSync(join(folder, name), 'utf8');
-    } catch (cause) {
-      const where = join(folder, name);
-      throw complain('FILE_READ', { where, expected: 'a tokenizer file', got: 'none' }, cause);
-    }
-  };
-  return ClipTokenizer.fromTokenizerJson(text('tokenizer.json'), {
-    tokenizerConfig: text('tokenizer_config.json'),
-  });
 }

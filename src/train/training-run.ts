@@ -1,8 +1,10 @@
 /** @file What every training loop shares: parameters, optimiser, checkpoints and the loss log. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { complain, throwIfAborted } from '../core/errors.js';
+import { complain, MaliangError, throwIfAborted } from '../core/errors.js';
 import type { FloatTensor, TensorData } from '../core/tensor-data.js';
+import { isPartialOf, writeError } from '../hub/atomic-file.js';
 import {
   adamWStep,
   averageDecayAt,
@@ -10,102 +12,97 @@ import {
   gradientNorm,
   type OptimizerState,
 } from './adamw.js';
-import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import {
+  checkpointFile,
+  type Progress,
+  readCheckpoint,
+  requireCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.js';
+import type { ParameterLayout } from './flat-parameters.js';
 import { GradientSession, type Objective } from './gradient-session.js';
 import { learningRateAt } from './learning-rate.js';
+import { appendLoss, lossLogFile, type StepReport, trimLossLog } from './loss-log.js';
+import { RunLock } from './run-lock.js';
 import type { RunSettings } from './run-settings.js';
 
-/** One finished optimiser step. */
-export interface StepReport {
-  readonly step: number;
-  readonly totalSteps: number;
-  /** Pictures seen so far. */
-  readonly images: number;
-  /** The objective and its reports, averaged over the micro-batches. */
-  readonly values: Readonly<Record<string, number>>;
-  readonly learningRate: number;
-  readonly gradientNorm: number;
-  /** Milliseconds of this step, and of training in all, earlier parts of a resumed run included. */
-  readonly stepMs: number;
-  readonly elapsedMs: number;
-}
+export type { StepReport } from './loss-log.js';
 
 export interface RunOptions {
+  /** Where checkpoint and loss log lie; made when missing. */
   readonly folder: string;
+  /** Continue the run in the folder; else the folder must not hold one. */
   readonly resume?: boolean;
   readonly signal?: AbortSignal;
   readonly onStep?: (report: StepReport) => void;
 }
 
+/** Gets the run every `sampleEverySteps` steps and at its end, to write what it has learnt. */
+export type OnSample = (run: TrainingRun) => Promise<void>;
+
 /** Feeds of one micro-batch; `first` is the number of its first sample, counted over the whole run. */
 export type MakeBatch = (first: number, size: number) => Promise<ReadonlyMap<string, TensorData>>;
 
-const checkpointFile = 'checkpoint.safetensors';
-const logFile = 'loss.jsonl';
+/** Starting values by parameter name. */
+export type Initial = (
+  shapes: ReadonlyMap<string, { shape: readonly number[] }>,
+) => ReadonlyMap<string, Float32Array>;
 
-export class TrainingRun {
+export class TrainingRun implements AsyncDisposable {
   readonly settings: RunSettings;
   readonly #options: RunOptions;
+  readonly #lock: RunLock;
   readonly #session: GradientSession;
   readonly #state: OptimizerState;
   readonly #gradient: Float32Array;
   #step: number;
   #elapsedMs: number;
+  #savedStep: number | undefined;
   #savedAt = Date.now();
 
   private constructor(
-    session: GradientSession,
-    state: OptimizerState,
+    { lock, session }: { lock: RunLock; session: GradientSession },
+    start: Progress & { state: OptimizerState; savedStep: number | undefined },
     settings: RunSettings,
     options: RunOptions,
-    done: { step: number; elapsedMs: number },
   ) {
     this.settings = settings;
     this.#options = options;
+    this.#lock = lock;
     this.#session = session;
-    this.#state = state;
-    this.#gradient = new Float32Array(state.parameters.length);
-    this.#step = done.step;
-    this.#elapsedMs = done.elapsedMs;
+    this.#state = start.state;
+    this.#gradient = new Float32Array(session.layout.length);
+    this.#step = start.step;
+    this.#elapsedMs = start.elapsedMs;
+    this.#savedStep = start.savedStep;
   }
 
   /**
    * Starts a run, or continues the one in the folder. Throws CHECKPOINT when there is nothing to
-   * resume, or something that would be overwritten.
+   * resume, something that would be overwritten, or another process at work; CANCELLED, RUNTIME,
+   * WEIGHTS, DISK_FULL or FILE_WRITE.
    */
   static async open(
     objective: Objective,
-    initial: (
-      shapes: ReadonlyMap<string, { shape: readonly number[] }>,
-    ) => Map<string, Float32Array>,
+    initial: Initial,
     settings: RunSettings,
     options: RunOptions,
   ): Promise<TrainingRun> {
-    const path = join(options.folder, checkpointFile);
-    if (!options.resume && existsSync(path)) {
-      throw complain('CHECKPOINT', {
-        where: options.folder,
-        expected: 'a folder without a checkpoint',
-        got: `${checkpointFile}`,
-        next: 'Continue it with --resume, or choose another folder.',
-      });
+    throwIfAborted('training', options.signal);
+    await prepareFolder(options);
+    const lock = await RunLock.acquire(options.folder);
+    let session: GradientSession | undefined;
+    try {
+      await removePartials(options.folder);
+      session = await GradientSession.create(objective, { threads: settings.threads });
+      const start = await startOf(session.layout, initial, options);
+      await trimLossLog(join(options.folder, lossLogFile), start.step);
+      return new TrainingRun({ lock, session }, start, settings, options);
+    } catch (error) {
+      await session?.dispose();
+      await lock.release();
+      throw error;
     }
-    mkdirSync(options.folder, { recursive: true });
-    const { threads } = settings;
-    const session = await GradientSession.create(objective, { threads });
-    const { layout } = session;
-    if (options.resume) {
-      const { state, step, elapsedMs } = await readCheckpoint(path, layout);
-      trimLog(join(options.folder, logFile), step);
-      return new TrainingRun(session, state, settings, options, { step, elapsedMs });
-    }
-    const parameters = new Float32Array(layout.length);
-    for (const [name, values] of initial(layout.entries)) {
-      const entry = layout.entries.get(name);
-      if (entry) parameters.set(values, entry.offset);
-    }
-    const state = createOptimizerState(parameters);
-    return new TrainingRun(session, state, settings, options, { step: 0, elapsedMs: 0 });
   }
 
   /** Steps done. */
@@ -127,32 +124,81 @@ export class TrainingRun {
     return this.#session.layout.views(this.#state.average);
   }
 
+  /**
+   * Trains to the last step. However it ends, the checkpoint then holds the last finished step.
+   * Throws CANCELLED, TRAINING, DISK_FULL or FILE_WRITE, CHECKPOINT when another process took the
+   * folder, and what `makeBatch` and `onSample` throw.
+   */
+  async toEnd(makeBatch: MakeBatch, onSample?: OnSample): Promise<void> {
+    const { sampleEverySteps: every } = this.settings;
+    try {
+      while (!this.isFinished) {
+        const { step } = await this.update(makeBatch);
+        if (every > 0 && step % every === 0 && !this.isFinished) await onSample?.(this);
+      }
+      await this.save();
+      throwIfAborted('training', this.#options.signal);
+      await onSample?.(this);
+    } catch (error) {
+      await this.#saveAfter(error);
+      throw error;
+    }
+  }
+
   /** One optimiser step over `batchSize` samples in micro-batches; saves when it is time to. */
   async update(makeBatch: MakeBatch): Promise<StepReport> {
-    throwIfAborted('training', this.#options.signal);
     const started = performance.now();
-    const { batchSize, microBatch } = this.settings;
+    const { batchSize, microBatch, checkpointMinutes } = this.settings;
     const parts = batchSize / microBatch;
+    const values = await this.#accumulate(makeBatch, parts);
+    const norm = gradientNorm(this.#gradient) / parts;
+    this.#requireFinite(values.loss!, norm);
+    const learningRate = this.#optimize(norm, parts);
+    const stepMs = performance.now() - started;
+    this.#elapsedMs += stepMs;
+    const report = this.#report(values, learningRate, norm, stepMs);
+    appendLoss(join(this.#options.folder, lossLogFile), report);
+    this.#options.onStep?.(report);
+    await this.#lock.renew();
+    if (Date.now() - this.#savedAt > checkpointMinutes * 60_000) await this.save();
+    return report;
+  }
+
+  /** Writes the checkpoint whole (parameters, moments, average, step) unless it holds this step. */
+  async save(): Promise<void> {
+    if (this.#savedStep === this.#step) return;
+    await this.#lock.confirm();
+    const path = join(this.#options.folder, checkpointFile);
+    const done = { step: this.#step, elapsedMs: this.#elapsedMs };
+    await writeCheckpoint(path, this.#session.layout, this.#state, done);
+    this.#savedStep = this.#step;
+    this.#savedAt = Date.now();
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
+    await this.#lock.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
+  }
+
+  /** Sums the gradients of one batch into `#gradient`; returns loss and reports, averaged. */
+  async #accumulate(makeBatch: MakeBatch, parts: number): Promise<Record<string, number>> {
+    const { batchSize, microBatch } = this.settings;
     const parameters = this.parameters();
     const totals: Record<string, number> = {};
     this.#gradient.fill(0);
     for (let part = 0; part < parts; part++) {
+      throwIfAborted('training', this.#options.signal);
       const batch = await makeBatch(this.#step * batchSize + part * microBatch, microBatch);
       const values = await this.#session.accumulate(parameters, batch, this.#gradient);
       for (const [name, value] of Object.entries(values)) {
         totals[name] = (totals[name] ?? 0) + value / parts;
       }
     }
-    const norm = gradientNorm(this.#gradient) / parts;
-    this.#requireFinite(totals.loss!, norm);
-    const learningRate = this.#optimize(norm, parts);
-    const stepMs = performance.now() - started;
-    this.#elapsedMs += stepMs;
-    const report = this.#report(totals, learningRate, norm, stepMs);
-    appendFileSync(join(this.#options.folder, logFile), `${JSON.stringify(report)}\n`);
-    this.#options.onStep?.(report);
-    if (Date.now() - this.#savedAt > this.settings.checkpointMinutes * 60_000) await this.save();
-    return report;
+    return totals;
   }
 
   #optimize(norm: number, parts: number): number {
@@ -194,6 +240,7 @@ export class TrainingRun {
     };
   }
 
+  /** Parameters are still those of the last finished step when this throws. */
   #requireFinite(loss: number, norm: number): void {
     if (Number.isFinite(loss) && Number.isFinite(norm)) return;
     throw complain('TRAINING', {
@@ -203,23 +250,50 @@ export class TrainingRun {
     });
   }
 
-  /** Writes the checkpoint whole: parameters, moments, average, step. */
-  async save(): Promise<void> {
-    const path = join(this.#options.folder, checkpointFile);
-    const done = { step: this.#step, elapsedMs: this.#elapsedMs };
-    await writeCheckpoint(path, this.#session.layout, this.#state, done);
-    this.#savedAt = Date.now();
-  }
-
-  async dispose(): Promise<void> {
-    await this.#session.dispose();
+  /** The first error counts, except that a cancelled run without its checkpoint has failed. */
+  async #saveAfter(error: unknown): Promise<void> {
+    try {
+      await this.save();
+    } catch (second) {
+      if (error instanceof MaliangError && error.code === 'CANCELLED') throw second;
+    }
   }
 }
 
-/** Drops log lines of steps after the checkpoint, which the resumed run does again. */
-function trimLog(path: string, lastStep: number): void {
-  if (!existsSync(path)) return;
-  const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
-  const kept = lines.filter((line) => (JSON.parse(line) as StepReport).step <= lastStep);
-  writeFileSync(path, kept.map((line) => `${line}\n`).join(''));
+async function prepareFolder({ folder, resume }: RunOptions): Promise<void> {
+  const path = join(folder, checkpointFile);
+  if (resume) requireCheckpoint(path);
+  else if (existsSync(path)) {
+    throw complain('CHECKPOINT', {
+      where: folder,
+      expected: 'a folder without a checkpoint',
+      got: checkpointFile,
+      next: 'Continue it with --resume, or choose another folder.',
+    });
+  }
+  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+    throw writeError(folder, error);
+  });
+}
+
+/** What a killed process left half-written. */
+async function removePartials(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  const partials = names.filter((name) =>
+    [checkpointFile, lossLogFile].some((file) => isPartialOf(file, name)),
+  );
+  for (const name of partials) await rm(join(folder, name), { force: true });
+}
+
+async function startOf(
+  layout: ParameterLayout,
+  initial: Initial,
+  { folder, resume }: RunOptions,
+): Promise<Progress & { state: OptimizerState; savedStep: number | undefined }> {
+  if (resume) {
+    const found = await readCheckpoint(join(folder, checkpointFile), layout);
+    return { ...found, savedStep: found.step };
+  }
+  const state = createOptimizerState(layout.flatten(initial(layout.entries)));
+  return { state, step: 0, elapsedMs: 0, savedStep: undefined };
 }
