@@ -172,7 +172,7 @@ describe('a pipeline', () => {
     }
   });
 
-  it('gives all memory back: twenty loads, one after the other', async () => {
+  it('gives all memory back: twenty loads, one after the other', { timeout: 180_000 }, async () => {
     const resident: number[] = [];
     const pids: number[] = [];
     for (let cycle = 0; cycle < 20; cycle++) {

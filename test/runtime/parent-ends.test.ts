@@ -20,7 +20,7 @@ async function begin(ending: string) {
 }
 
 async function expectGone(child: number): Promise<void> {
-  for (let waited = 0; waited < 1000 && isRunning(child); waited += 20) await sleep(20);
+  for (let waited = 0; waited < 2000 && isRunning(child); waited += 20) await sleep(20);
   expect(isRunning(child)).toBe(false);
 }
 
