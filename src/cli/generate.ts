@@ -1,9 +1,8 @@
 /** @file `maliang generate`: pictures of a prompt as files, each with its seed and the command to make it again. */
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
-import { encodePng } from '../formats/png.js';
 import type { GenerateOptions } from '../pipelines/generation-request.js';
-import { infotext } from '../pipelines/infotext.js';
+import { picturePng } from '../pipelines/picture-png.js';
 import {
   type GeneratedImage,
   type GenerationEvent,
@@ -25,14 +24,11 @@ import { printable, quoteForShell } from './printable.js';
 import { Progress, type ProgressState } from './progress.js';
 import type { Terminal } from './terminal.js';
 import { usageError } from './usage.js';
-import { packageVersion } from './version.js';
 
 interface Job {
   readonly prompt: string;
   readonly seed: number;
   readonly num: number;
-  /** What the records and the pictures call the model. */
-  readonly model: string;
   readonly values: OptionValues;
   readonly target: PictureTarget;
 }
@@ -98,7 +94,7 @@ async function readJob(
   }
   const target = await pictureTarget(values.out, num, folder, say);
   await requireWritable(target);
-  return { prompt, seed, num, model: values.model ?? 'builtin', values, target };
+  return { prompt, seed, num, values, target };
 }
 
 /** Draws and writes; yields warnings, and the record of each picture once it is on disk. */
@@ -147,19 +143,13 @@ function drawOptions({ seed, num, values }: Job, signal: AbortSignal): GenerateO
 
 /** Writes one picture and says so. */
 async function keep(image: GeneratedImage, job: Job, terminal: Terminal): Promise<ImageRecord> {
-  const { prompt, model, target } = job;
+  const { prompt, values, target } = job;
   const { width, height, pixels, steps, guidanceScale } = image;
-  const text = infotext({ ...image, model }, packageVersion());
-  const png = encodePng({
-    width,
-    height,
-    channels: 3,
-    data: pixels,
-    text: [{ keyword: 'parameters', text }],
-  });
+  const png = picturePng(image);
   const seed = Number(image.seed);
   const path = await writePicture(target, png, prompt, seed);
   announce({ width, height, channels: 3, data: pixels, png }, path, seed, job, terminal);
+  const model = values.model ?? image.model;
   const elapsedMs = Math.round(image.elapsedMs);
   return { path, seed, width, height, prompt, model, steps, guidanceScale, elapsedMs };
 }

@@ -89,7 +89,7 @@ export const chinese: Catalogue = {
   'train.start': '在 {folder} 中训练 {objective}',
   'train.step': '第 {step}/{total} 步',
   'train.rate': '每秒 {rate} 张',
-  'train.done': '完成，共 {steps} 步；结果在 {folder}。',
+  'train.done': '完成，共 {step} 步；结果在 {folder}。',
   'train.stopped': '在第 {step} 步后停止；检查点在 {folder}。',
   'train.resume': '继续训练：{command}',
 

@@ -91,7 +91,7 @@ export const english = {
   'train.start': 'training {objective} in {folder}',
   'train.step': 'step {step}/{total}',
   'train.rate': '{rate} images/s',
-  'train.done': 'Done after {steps} steps; the run is in {folder}.',
+  'train.done': 'Done at step {step}; the run is in {folder}.',
   'train.stopped': 'Stopped after step {step}; the checkpoint is in {folder}.',
   'train.resume': 'Go on with: {command}',
 

@@ -18,6 +18,7 @@ const lineEveryMs = 30_000;
 
 /** Where a run lies and how to call it again. */
 interface RunPlace {
+  readonly threads: number | undefined;
   readonly objective: ObjectiveName;
   readonly config: string;
   readonly folder: string;
@@ -32,11 +33,12 @@ export async function train(
   const place = readPlace(invocation, terminal);
   const json = await readJson(resolve(terminal.folder, place.config));
   const shown = shortPath(resolve(terminal.folder, place.folder), terminal.folder);
-  terminal.note(terminal.say('train.start', { objective: place.objective, folder: shown }));
+  const { objective } = place;
+  if (!values.quiet) terminal.note(terminal.say('train.start', { objective, folder: shown }));
   const watcher = new StepWatcher(terminal, values.quiet === true);
   const { objectives } = await import('../train/objectives.js');
   try {
-    await objectives[place.objective](
+    await objectives[objective](
       values.threads === undefined ? json : { ...json, threads: values.threads },
       {
         folder: resolve(terminal.folder, place.folder),
@@ -52,7 +54,7 @@ export async function train(
     throw error;
   }
   watcher.end();
-  terminal.print(terminal.say('train.done', { steps: watcher.step, folder: shown }));
+  terminal.print(terminal.say('train.done', { step: watcher.step, folder: shown }));
   return 0;
 }
 
@@ -80,17 +82,19 @@ function readPlace({ words, values }: Invocation, { say }: Terminal): RunPlace {
       next: say('usage.configNext', { example }),
     });
   }
-  return { objective, config: values.config, folder: values.out ?? join('runs', objective) };
+  const { config, threads } = values;
+  return { objective, config, threads, folder: values.out ?? join('runs', objective) };
 }
 
 /** The checkpoint is what the run saved on its way out. */
 function noteHowToResume(place: RunPlace, step: number, terminal: Terminal): void {
-  const { objective, config, folder } = place;
+  const { objective, config, folder, threads } = place;
   if (!existsSync(join(resolve(terminal.folder, folder), 'checkpoint.safetensors'))) return;
   const { say } = terminal;
   const program = say('program');
   const paths = `--config ${quoteForShell(config)} --out ${quoteForShell(folder)}`;
-  const command = `${program} train ${objective} ${paths} --resume`;
+  const limit = threads === undefined ? '' : ` --threads ${threads}`;
+  const command = `${program} train ${objective} ${paths}${limit} --resume`;
   terminal.note(say('train.stopped', { step, folder }));
   terminal.note(say('train.resume', { command }));
 }

@@ -8,8 +8,7 @@ export const cliFile = join(dist, 'cli.js');
 export interface CliOptions {
   readonly cwd: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Called with each piece of stderr, and the process. */
-  readonly onStderr?: (text: string, child: ChildProcess) => void;
+  readonly onStart?: (child: ChildProcess) => void;
 }
 
 export interface CliResult {
@@ -34,10 +33,11 @@ export function startCli(args: readonly string[], options: CliOptions): Promise<
 export function collect(
   program: string,
   args: readonly string[],
-  { cwd, env = plainEnv(), onStderr }: CliOptions,
+  { cwd, env = plainEnv(), onStart }: CliOptions,
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    onStart?.(child);
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -45,7 +45,6 @@ export function collect(
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
-      onStderr?.(text, child);
     });
     child.once('error', reject);
     child.once('close', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
