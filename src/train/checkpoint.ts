@@ -56,7 +56,7 @@ export function requireCheckpoint(path: string): void {
   });
 }
 
-/** Throws CHECKPOINT when the file is missing, damaged or of another architecture. */
+/** Throws CHECKPOINT when the file is missing, damaged or of another architecture, FILE_READ. */
 export async function readCheckpoint(
   path: string,
   layout: ParameterLayout,
@@ -65,8 +65,8 @@ export async function readCheckpoint(
   try {
     return await readState(path, layout);
   } catch (cause) {
-    if (!(cause instanceof MaliangError) || cause.code === 'CHECKPOINT') throw cause;
-    throw damaged(path, `one that cannot be read (${cause.message})`, cause);
+    const isDamaged = cause instanceof MaliangError && cause.code === 'SAFETENSORS';
+    throw isDamaged ? damaged(path, 'a truncated or damaged one', cause) : cause;
   }
 }
 
