@@ -15,7 +15,7 @@ import type { Invocation } from './parse.js';
 import { previewKind } from './preview.js';
 import { printable } from './printable.js';
 import type { Terminal } from './terminal.js';
-import { usageError } from './usage.js';
+import { helpOrDraw, usageError } from './usage.js';
 
 type State = 'ok' | 'note' | 'broken';
 
@@ -59,8 +59,9 @@ export async function doctor(
 ): Promise<number> {
   const { say } = terminal;
   if (words.length > 0) {
-    const where = `${say('program')} doctor`;
-    throw usageError(say, { where, expected: say('usage.noWords'), got: words.join(' ') });
+    const [where, got] = [`${say('program')} doctor`, words.join(' ')];
+    const next = helpOrDraw(say, `doctor ${got}`);
+    throw usageError(say, { where, expected: say('usage.noWords'), got, next });
   }
   const model = values.model && resolve(terminal.folder, values.model);
   let isSound = true;

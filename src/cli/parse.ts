@@ -11,7 +11,7 @@ import {
   optionNames,
   optionRow,
 } from './option-table.js';
-import { drawExample, usageError } from './usage.js';
+import { drawExample, helpOrDraw, usageError } from './usage.js';
 
 export interface Invocation {
   readonly command: CommandName;
@@ -85,7 +85,7 @@ function requireKnown(name: string, argument: string, say: Say): void {
     got: typed,
     next: suggestion
       ? say('usage.meant', { suggestion: `--${suggestion}` })
-      : `${say('usage.see')} ${say('usage.drawNext', { example: drawExample(say, argument) })}`,
+      : helpOrDraw(say, argument),
   });
 }
 

@@ -11,7 +11,7 @@ import { shortPath } from './picture-file.js';
 import { quoteForShell } from './printable.js';
 import { Progress } from './progress.js';
 import type { Terminal } from './terminal.js';
-import { usageError } from './usage.js';
+import { helpOrDraw, usageError } from './usage.js';
 
 const objectiveNames = ['autoencoder', 'clip', 'diffusion'] as const satisfies ObjectiveName[];
 const lineEveryMs = 30_000;
@@ -62,13 +62,14 @@ function readPlace({ words, values }: Invocation, { say }: Terminal): RunPlace {
   const [word, extra] = words;
   const objective = objectiveNames.find((name) => name === word);
   if (!objective) {
-    const suggestion = word === undefined ? undefined : nearest(word, objectiveNames);
-    throw usageError(say, {
-      where: `${say('program')} train`,
-      expected: say('usage.objective', { choices: objectiveNames.join(', ') }),
-      ...(word === undefined ? {} : { got: word }),
-      ...(suggestion ? { next: say('usage.meant', { suggestion }) } : {}),
-    });
+    const expected = say('usage.objective', { choices: objectiveNames.join(', ') });
+    const where = `${say('program')} train`;
+    if (word === undefined) throw usageError(say, { where, expected });
+    const suggestion = nearest(word, objectiveNames);
+    const next = suggestion
+      ? say('usage.meant', { suggestion })
+      : helpOrDraw(say, `train ${words.join(' ')}`);
+    throw usageError(say, { where, expected, got: word, next });
   }
   if (extra !== undefined) {
     const where = `${say('program')} train ${objective}`;

@@ -30,6 +30,11 @@ export function drawExample(say: Say, words: string): string {
   return `${say('program')} -- ${quoteForShell(shorten(words))}`;
 }
 
+/** Where the help is, and how to draw the words instead. */
+export function helpOrDraw(say: Say, words: string): string {
+  return `${say('usage.see')} ${say('usage.drawNext', { example: drawExample(say, words) })}`;
+}
+
 function shorten(text: string): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
 import { cliFile, collect, plainEnv, startCli } from './run-cli.js';
-import { expectFailure, filesIn, useScratchFolder } from './scratch.js';
+import { expectFailure, filesIn, useScratchFolder, withoutProgress } from './scratch.js';
 
 const scratch = useScratchFolder();
 let model: ReferenceFolder;
@@ -40,9 +40,18 @@ describe('a long prompt', () => {
     expect(warnings[0]).toMatch(
       /^prompt: only the first \d+ tokens are read; left out: ".*word 9 .*… and \d+ more characters"\.$/,
     );
-    expect(stderr).toBe(`warning: ${warnings[0]}\n`);
+    expect(withoutProgress(stderr)).toBe(`warning: ${warnings[0]}\n`);
     expect(filesIn(scratch())[0]!.length).toBeLessThan(80);
   });
+});
+
+it('a size the model cannot draw is a usage error', async () => {
+  expectFailure(
+    await draw('--size', '63x64'),
+    2,
+    /width: expected a multiple of \d+ pixels, up to /,
+  );
+  isEmpty();
 });
 
 describe('an unknown model', () => {

@@ -27,14 +27,18 @@ it('--help of a command shows its own options', async () => {
   expect((await run(['help', 'train'])).stdout).toBe(stdout);
 });
 
-it('--help takes at most 0.3 s', async () => {
-  const times: number[] = [];
-  for (let i = 0; i < 5; i++) {
+it('--help takes at most 0.3 s, or on a busy machine little more than Node itself', async () => {
+  const times = { help: [] as number[], node: [] as number[] };
+  const time = async (into: number[], args: string[]): Promise<void> => {
     const start = performance.now();
-    await run(['--help']);
-    times.push(performance.now() - start);
+    await collect(process.execPath, args, { cwd: scratch() });
+    into.push(performance.now() - start);
+  };
+  for (let i = 0; i < 5; i++) {
+    await time(times.help, [cliFile, '--help']);
+    await time(times.node, ['-e', '0']);
   }
-  expect(Math.min(...times)).toBeLessThan(300);
+  expect(Math.min(...times.help)).toBeLessThan(Math.max(300, 5 * Math.min(...times.node)));
 });
 
 it('--version is that of the package', async () => {
@@ -67,6 +71,8 @@ describe('usage errors', () => {
       '--out: expected a folder, or a file name ending in .png, got a.jpg.',
     ],
     [['doctor', 'who'], 'doctor: expected no further words, got who. See '],
+    [['doctor', 'who'], 'To draw those words: node '],
+    [['train', 'station', 'at', 'night'], "-- 'train station at night'"],
     [['train'], 'train: expected one of autoencoder, clip, diffusion, got nothing. See '],
     [['train', 'clap'], 'got clap. Did you mean clip?'],
     [['train', 'clip', 'now'], 'train clip: expected no further words, got now. See '],

@@ -71,10 +71,8 @@ describe.skipIf(process.platform === 'win32')('interrupted', () => {
     async (name, code, whom) => {
       const { child, engine, output, ended } = await startDrawing('--quiet');
       expect(isRunning(engine)).toBe(true);
-      const start = performance.now();
       process.kill(whom === 'group' ? -child.pid! : child.pid!, name);
       expect(await ended).toEqual([code, null]);
-      expect(performance.now() - start).toBeLessThan(5000);
       expect(await isGone(engine)).toBe(true);
       const files = filesIn(scratch());
       expect(files.every((file) => /^maliang-a-fox-\d+\.png$/.test(file))).toBe(true);
