@@ -58,6 +58,37 @@ export function emitConvTranspose(
   return to.node('Conv', [x, flipped, ...bias], attributes);
 }
 
+/** Windows side by side, as in patch embeddings. */
+const isPatchwise = (kernel: Pair, conv: ConvAttributes): boolean =>
+  kernel.join() === conv.stride.join() &&
+  kernel.some((n) => n > 1) &&
+  conv.padding.every((n) => n === 0) &&
+  conv.dilation.every((n) => n === 1) &&
+  conv.groups === 1;
+
+/** dW of windows side by side: one product of the gradient with the windows as rows. */
+function emitPatchWeightGrad(
+  node: TensorOf<'ConvWeightGrad'>,
+  inputs: readonly string[],
+  to: Emitter,
+): string {
+  const [x, gradient] = node.inputs as [Tensor, Tensor];
+  const [kh, kw] = node.attributes.kernel;
+  const channels = x.shape[1]!;
+  const [n, out, h, w] = gradient.shape as [number, number, number, number];
+  const isWhole = x.shape[2] === h * kh && x.shape[3] === w * kw;
+  const covered = isWhole
+    ? inputs[0]!
+    : to.slice(inputs[0]!, [2, 3], [0, 0], [h * kh, w * kw], [1, 1]);
+  const windows = to.transpose(
+    to.reshape(covered, [n, channels, h, kh, w, kw]),
+    [0, 2, 4, 1, 3, 5],
+  );
+  const rows = to.reshape(windows, [n * h * w, channels * kh * kw]);
+  const g = to.reshape(to.transpose(inputs[1]!, [1, 0, 2, 3]), [out, n * h * w]);
+  return to.reshape(to.node('MatMul', [g, rows]), [out, channels, kh, kw]);
+}
+
 /**
  * dW as one product per kernel place, over all pictures and pixels at once: the gradient as
  * [out, n·h'·w'] is transposed once, each place multiplies it by a shifted view of x, channels last.
@@ -72,6 +103,7 @@ export function emitConvWeightGrad(
   const { kernel, stride, padding, dilation, groups } = node.attributes;
   const channels = x.shape[1]!;
   const [n, out, h, w] = gradient.shape as [number, number, number, number];
+  if (isPatchwise(kernel, node.attributes)) return emitPatchWeightGrad(node, inputs, to);
   const [inG, outG] = [channels / groups, out / groups];
   const g = to.reshape(to.transpose(inputs[1]!, [1, 0, 2, 3]), [groups, outG, n * h * w]);
   const [top, left, bottom, right] = padding;

@@ -29,6 +29,8 @@ const convRows: readonly ConvRow[] = [
   ['stride 2 leaves a row over', [1, 1, 6, 5], [2, 1, 3, 3], { stride: 2 }],
   ['stride of each axis', [1, 1, 5, 6], [1, 1, 3, 2], { stride: [2, 3] }],
   ['stride beyond the kernel', [1, 1, 7, 7], [1, 1, 2, 2], { stride: 3 }],
+  ['windows side by side', [2, 2, 4, 6], [3, 2, 2, 3], { stride: [2, 3] }],
+  ['windows side by side leave some over', [1, 2, 5, 7], [2, 2, 2, 2], { stride: 2 }],
   ['1x1 with stride', [1, 2, 5, 4], [3, 2, 1, 1], { stride: 2 }],
   ['1x1 padded', [1, 2, 2, 2], [2, 2, 1, 1], { padding: 1 }],
   ['dilation 2', [1, 1, 6, 6], [2, 1, 3, 3], { dilation: 2, padding: 2 }],
