@@ -1,7 +1,6 @@
 /** @file Does a generated pictogram show what was asked? Its rank among the real ones of its style. */
 
 import { complain } from '../core/errors.js';
-import type { EvaluationPrompt } from '../data/evaluation-prompts.js';
 import { readPictogramIndex } from '../data/pictogram-index.js';
 import { PictogramDataset } from '../data/pictograms.js';
 import { type PictogramStyle, pictogramStyles } from '../data/styles.js';
@@ -41,7 +40,10 @@ export function queryOf(picture: PlanarPicture): RetrievalQuery {
   };
 }
 
-/** The training pictograms on white as candidates, one gallery per style, read when first asked for. */
+/**
+ * The training pictograms on white as candidates, one gallery per style, read when first asked for.
+ * Close it when done.
+ */
 export class PictogramRetrieval implements Disposable {
   readonly #data: PictogramDataset;
   readonly #digests: ReadonlyMap<string, string>;
@@ -106,8 +108,12 @@ export class PictogramRetrieval implements Disposable {
     return found.reduce((best, next) => (next.distance < best.distance ? next : best));
   }
 
-  [Symbol.dispose](): void {
+  close(): void {
     this.#data.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   #galleryOf(style: PictogramStyle): StyleGallery {
@@ -128,12 +134,6 @@ export class PictogramRetrieval implements Disposable {
     this.#galleries.set(style, made);
     return made;
   }
-}
-
-/** A prompt with what came of it. */
-export interface PromptPlacing extends Placing {
-  readonly prompt: EvaluationPrompt;
-  readonly seed: number;
 }
 
 export interface RetrievalSummary {

@@ -89,7 +89,7 @@ describe('PictogramRetrieval on real pictures', () => {
     retrieval = PictogramRetrieval.open(folder);
   });
   afterAll(() => {
-    retrieval[Symbol.dispose]();
+    retrieval.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
