@@ -19,7 +19,7 @@ if mode == "channels_last":
     model = model.to(memory_format=torch.channels_last)
 average = [p.detach().clone() for p in model.parameters()]
 parameters = list(model.parameters())
-optimizer = torch.optim.AdamW(parameters, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.02)
+optimizer = torch.optim.AdamW(parameters, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.02, fused=True)
 size = config.get("sample_size", 16)
 channels = config["in_channels"]
 width = config.get("cross_attention_dim") or config.get("joint_attention_dim")
