@@ -20,7 +20,8 @@ export function readPath(read: ConfigReader, field: string): string {
 /** The `model` block, which may leave out `_class_name` where only one class can be trained. */
 function modelOf(read: ConfigReader, className: string): unknown {
   const model = read.raw('model');
-  const named = (model as { _class_name?: unknown } | null | undefined)?._class_name;
+  if (typeof model !== 'object' || model === null) throw read.wrong('model an object', model);
+  const named = (model as { _class_name?: unknown })._class_name;
   if (named === undefined || named === className) return model;
   throw read.wrong(`model._class_name ${className}`, named);
 }
@@ -118,7 +119,8 @@ function readScheduler(read: ConfigReader): DdimConfig {
     throw read.wrong('scheduler an object', json);
   const where = 'training: scheduler';
   const { config, warnings } = readConfig(where, ddimFields, json as ConfigJson);
-  if (warnings.length > 0) throw read.wrong('known fields in scheduler', warnings);
+  const [warning] = warnings;
+  if (warning) throw read.wrong('scheduler without fields that have no effect', warning);
   if (config.predictionType === 'v_prediction') return config;
   throw read.wrong('scheduler.prediction_type "v_prediction"', config.predictionType);
 }

@@ -17,7 +17,7 @@ export interface Objective {
   readonly frozen?: ReadonlyMap<string, TensorData>;
 }
 
-export class GradientSession {
+export class GradientSession implements AsyncDisposable {
   readonly layout: ParameterLayout;
   readonly #session: LocalSession;
   readonly #reportNames: readonly string[];
@@ -85,5 +85,9 @@ export class GradientSession {
 
   async dispose(): Promise<void> {
     await this.#session.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose();
   }
 }
