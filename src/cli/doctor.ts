@@ -33,7 +33,7 @@ interface Subject {
 type Check = (subject: Subject) => Finding | Promise<Finding>;
 type CheckName = Extract<MessageKey, `doctor.${string}`>;
 
-export const nodeFloor = '20.19.0';
+const nodeFloor = '20.19.0';
 /** The model that comes with the package. */
 const builtInModelFolder = fileURLToPath(new URL('../../assets/model', import.meta.url));
 const needBytes = 700 * 2 ** 20;

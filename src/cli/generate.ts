@@ -155,7 +155,7 @@ async function keep(image: GeneratedImage, job: Job, terminal: Terminal): Promis
 }
 
 /** A command line that draws the same picture: everything asked for but where and how to put it. */
-export function commandFor(
+function commandFor(
   prompt: string,
   seed: number,
   { steps, guidance, negative, size, model, threads }: OptionValues,

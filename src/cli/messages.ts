@@ -145,7 +145,7 @@ export function languageOf(env: NodeJS.ProcessEnv): Language {
   return /^zh\b|^zh[_-]/i.test(locale) ? 'zh' : 'en';
 }
 
-export function catalogueOf(language: Language): Catalogue {
+function catalogueOf(language: Language): Catalogue {
   return language === 'zh' ? chinese : english;
 }
 

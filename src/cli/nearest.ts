@@ -1,7 +1,7 @@
 /** @file Did-you-mean: edit distance with swaps of neighbours (optimal string alignment). */
 
 /** Insertions, deletions, replacements and swaps of neighbours from one word to the other. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

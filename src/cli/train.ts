@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readJson } from '../hub/local-folder.js';
+import { checkpointFile } from '../train/checkpoint.js';
 import type { ObjectiveName } from '../train/objectives.js';
 import type { StepReport } from '../train/training-run.js';
 import type { Interruption } from './interruption.js';
@@ -90,7 +91,7 @@ function readPlace({ words, values }: Invocation, { say }: Terminal): RunPlace {
 /** The checkpoint is what the run saved on its way out. */
 function noteHowToResume(place: RunPlace, step: number, terminal: Terminal): void {
   const { objective, config, folder, threads } = place;
-  if (!existsSync(join(resolve(terminal.folder, folder), 'checkpoint.safetensors'))) return;
+  if (!existsSync(join(resolve(terminal.folder, folder), checkpointFile))) return;
   const { say } = terminal;
   const program = say('program');
   const paths = `--config ${quoteForShell(config)} --out ${quoteForShell(folder)}`;
