@@ -75,7 +75,7 @@ export function autoencoderObjective(config: AutoencoderTraining): Objective {
 }
 
 /** Two random crops of each drawn picture: drawing costs more than cropping. */
-function makeBatch(
+export function autoencoderBatch(
   data: PictogramDataset,
   config: AutoencoderTraining,
   first: number,
@@ -122,5 +122,5 @@ export async function trainAutoencoder(
     config.run,
     options,
   );
-  await run.toEnd(async (first, size) => makeBatch(data, config, first, size), onSample);
+  await run.toEnd(async (first, size) => autoencoderBatch(data, config, first, size), onSample);
 }

@@ -40,7 +40,7 @@ export function clipObjective({ model, run }: ClipTraining): Objective {
   return { loss: clipLoss(logits), reports: { accuracy: g.mean(hits) } };
 }
 
-function makeBatch(
+export function clipBatch(
   data: PictogramDataset,
   config: ClipTraining,
   tokenizer: ClipTokenizer,
@@ -80,7 +80,7 @@ export async function trainClip(
     options,
   );
   await run.toEnd(
-    async (first, count) => makeBatch(data, config, tokenizer, first, count),
+    async (first, count) => clipBatch(data, config, tokenizer, first, count),
     onSample,
   );
 }

@@ -10,16 +10,12 @@ import { Scope } from '../nn/scope.js';
 import { LocalSession } from '../runtime/session.js';
 import { planDdim } from '../schedulers/ddim.js';
 import type { Denoise } from '../schedulers/sampler.js';
-import {
-  createTextSession,
-  type DiffusionTraining,
-  encodeTexts,
-  type TextTower,
-  timeIdsOf,
-} from './diffusion.js';
+import type { DiffusionTraining } from './diffusion.js';
+import { timeIdsOf } from './diffusion-batch.js';
 import { timeIdCount } from './generator.js';
 import type { LatentPool, PoolEncoder } from './latent-pool.js';
 import { encodeSheet } from './sheet.js';
+import { createTextSession, encodeTexts, type TextTower } from './text-tower.js';
 import type { TrainingRun } from './training-run.js';
 
 const count = 8;

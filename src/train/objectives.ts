@@ -17,9 +17,10 @@ import {
   readDiffusionFiles,
   readDiffusionTraining,
 } from './configuration.js';
-import { type DiffusionTraining, type TextTower, trainDiffusion } from './diffusion.js';
+import { type DiffusionTraining, trainDiffusion } from './diffusion.js';
 import { writeDiffusionSheet } from './diffusion-sheet.js';
 import { buildLatentPool, LatentPool, type PoolEncoder, poolOrigin } from './latent-pool.js';
+import type { TextTower } from './text-tower.js';
 import type { RunOptions, TrainingRun } from './training-run.js';
 
 export interface ObjectiveOptions extends RunOptions {
