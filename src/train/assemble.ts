@@ -1,5 +1,6 @@
 /** @file Puts trained components together as one model folder in the diffusers layout, weights in f16. */
-import { copyFile, mkdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { numberToF16, type TensorData } from '../core/tensor-data.js';
 import { writeFileAtomically } from '../hub/atomic-file.js';
@@ -117,6 +118,23 @@ export async function assembleModel(folder: string, parts: ModelParts): Promise<
     vae: ['diffusers', 'AutoencoderTiny'],
     scheduler: ['diffusers', String(scheduler._class_name)],
   });
+  await writeChecksums(folder);
+}
+
+const weightFiles = [
+  'judge/model.safetensors',
+  'text_encoder_2/model.safetensors',
+  'unet/diffusion_pytorch_model.safetensors',
+  'vae/diffusion_pytorch_model.safetensors',
+] as const;
+
+/** `SHA256SUMS`, which `maliang doctor` compares the weights with. */
+async function writeChecksums(folder: string): Promise<void> {
+  const lines = weightFiles.map(async (name) => {
+    const digest = createHash('sha256').update(await readFile(join(folder, name)));
+    return `${digest.digest('hex')}  ${name}\n`;
+  });
+  await writeFileAtomically(join(folder, 'SHA256SUMS'), (await Promise.all(lines)).join(''));
 }
 
 function writeJson(path: string, value: JsonObject): Promise<void> {
