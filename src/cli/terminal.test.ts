@@ -50,7 +50,7 @@ it('a log and a CI job get no line drawn over', () => {
 it.each([
   ['/usr/local/bin/maliang', {}, 'maliang'],
   ['/x/node_modules/.bin/maliang', { npm_command: 'exec' }, 'npx maliang'],
-  ['/work/dist/cli.js', {}, 'node dist/cli.js'],
+  ['/project/dist/cli.js', {}, 'node dist/cli.js'],
   ['/a b/cli.js', {}, "node '/a b/cli.js'"],
 ])('%s %j is called again as %s', (script, env, program) => {
   expect(captureTerminal({ script, env }).terminal.say('program')).toBe(program);
