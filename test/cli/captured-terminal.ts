@@ -16,7 +16,7 @@ export interface CapturedTerminal {
 }
 
 export function captureTerminal(options: CapturedOptions = {}): CapturedTerminal {
-  const { isTTY, columns, env = {}, script = '/usr/bin/maliang', folder = '/work' } = options;
+  const { isTTY, columns, env = {}, script = '/usr/bin/maliang', folder = '/project' } = options;
   const stream = () => {
     let text = '';
     const write = (part: string): void => {
