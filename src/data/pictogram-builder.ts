@@ -1,17 +1,16 @@
 /** @file Builds the pictogram data set: draws every concept in every style and packs the pixels. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { complain, throwIfAborted } from '../core/errors.js';
 import { renderSvg } from '../formats/image.js';
+import { writeError, writeFileAtomically } from '../hub/atomic-file.js';
 import { type NamedConcept, nameConcepts } from './pictogram-concepts.js';
 import {
   indexVersion,
   type PictogramConcept,
   type PictogramIndex,
   type PictogramPicture,
-  pictogramBytes,
   pictogramSize,
   readPictogramIndex,
 } from './pictogram-index.js';
@@ -86,7 +85,7 @@ export async function buildPictograms(options: BuildOptions): Promise<BuildResul
     pictures: drawn.pictures,
     alike: drawn.alike,
   };
-  await writeWhole(join(folder, 'index.json'), (file) => file.writeFile(indexText(index)));
+  await writeFileAtomically(join(folder, 'index.json'), indexText(index));
   removeOldPixels(folder, pixelFile);
   return { index, hasDrawn: earlier === undefined };
 }
@@ -128,19 +127,20 @@ async function drawAll(
   const thumbnails = new Map(
     pictogramStyles.map((style) => [style, new Map<number, Uint8Array>()]),
   );
-  await writeWhole(path, async (file) => {
+  const draw = async function* (): AsyncGenerator<Uint8Array> {
     for (const { concept, style, drawing } of tasks) {
       throwIfAborted('buildPictograms', signal);
       const svg = svgDocument(drawing, pictogramSize * supersample);
       const { data } = await renderSvg(svg, { size: pictogramSize, supersample });
-      await file.write(data, 0, pictogramBytes);
+      yield data;
       const thumbnail = thumbnailOf(data, pictogramSize);
       const sha256 = createHash('sha256').update(data).digest('hex');
       pictures.push({ concept, style, meanRgb: meanColour(thumbnail), sha256 });
       thumbnails.get(style)?.set(concept, thumbnail);
       onProgress?.({ done: pictures.length, total: tasks.length });
     }
-  });
+  };
+  await writeFileAtomically(path, draw());
   const alike = [...thumbnails.values()].flatMap(alikeConcepts);
   return { pictures, alike };
 }
@@ -199,38 +199,8 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
-    throw asWriteError(error, folder);
+    throw writeError(folder, error);
   }
-}
-
-/** Writes beside the target, syncs and renames, so a reader never sees half a file. */
-async function writeWhole(
-  path: string,
-  fill: (file: FileHandle) => Promise<unknown>,
-): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`;
-  try {
-    const file = await open(partial, 'w');
-    try {
-      await fill(file);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw asWriteError(error, path);
-  }
-}
-
-function asWriteError(error: unknown, path: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === undefined || (error as NodeJS.ErrnoException).syscall === undefined) return error;
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-  const where = 'buildPictograms';
-  const expected = `room and the right to write ${path}`;
-  return complain(isFull ? 'DISK_FULL' : 'FILE_WRITE', { where, expected, got: code }, error);
 }
 
 function removeOldPixels(folder: string, pixelFile: string): void {
