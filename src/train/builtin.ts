@@ -6,8 +6,8 @@ import { PictogramDataset } from '../data/pictograms.js';
 import type { JsonObject } from '../hub/local-folder.js';
 import { ConfigReader } from '../models/config-reader.js';
 import { assembleModel } from './assemble.js';
-import { readPath } from './configuration.js';
 import { type ObjectiveName, objectives } from './objectives.js';
+import { readPath } from './run-settings.js';
 import { trainTokenizer } from './tokenizer.js';
 import type { StepReport } from './training-run.js';
 

@@ -8,14 +8,7 @@ import { type AutoencoderTraining, latentFactor } from './autoencoder.js';
 import type { ClipTraining } from './clip.js';
 import type { DiffusionTraining } from './diffusion.js';
 import { readGenerator } from './generator.js';
-import { readRunSettings } from './run-settings.js';
-
-/** A path in a configuration file, relative to where the command runs. Throws CONFIG. */
-export function readPath(read: ConfigReader, field: string): string {
-  const value = read.raw(field);
-  if (typeof value === 'string' && value.length > 0) return value;
-  throw read.wrong(`${field} a path`, value);
-}
+import { readPath, readRunSettings } from './run-settings.js';
 
 /** The `model` block, which may leave out `_class_name` where only one class can be trained. */
 function modelOf(read: ConfigReader, className: string): unknown {

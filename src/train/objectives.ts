@@ -5,6 +5,7 @@ import type { JsonObject } from '../hub/local-folder.js';
 import { readTokenizerFolder } from '../hub/tokenizer-folder.js';
 import { parseAutoencoderTinyConfig } from '../models/autoencoder-tiny.js';
 import { parseClipConfig } from '../models/clip-config.js';
+import type { ComponentClass } from '../models/registry.js';
 import { trainAutoencoder } from './autoencoder.js';
 import { writeRestorations } from './autoencoder-sheet.js';
 import { requireTokenizerFit } from './caption-batch.js';
@@ -20,6 +21,7 @@ import {
 import { type DiffusionTraining, trainDiffusion } from './diffusion.js';
 import { writeDiffusionSheet } from './diffusion-sheet.js';
 import { buildLatentPool, LatentPool, type PoolEncoder, poolOrigin } from './latent-pool.js';
+import type { RunSettings } from './run-settings.js';
 import type { TextTower } from './text-tower.js';
 import type { RunOptions, TrainingRun } from './training-run.js';
 
@@ -32,13 +34,24 @@ export interface ObjectiveOptions extends RunOptions {
 export type RunObjective = (json: unknown, options: ObjectiveOptions) => Promise<void>;
 
 const modelOf = (json: unknown): JsonObject => (json as { model: JsonObject }).model;
+/** The options of a run that begins with the weights its configuration names. */
+async function startingWith(
+  { startFrom }: RunSettings,
+  className: ComponentClass,
+  options: ObjectiveOptions,
+): Promise<ObjectiveOptions> {
+  if (startFrom === undefined || options.resume) return options;
+  return { ...options, start: (await loadComponent(startFrom, className)).weights };
+}
+
 const sheetOf = (folder: string, { step }: TrainingRun): string =>
   join(folder, `sheet-${step}.png`);
 
 const runAutoencoder: RunObjective = async (json, options) => {
   const training = readAutoencoderTraining(json);
   const kind = { library: 'diffusers', className: 'AutoencoderTiny' } as const;
-  await trainAutoencoder(training, options, async (run) => {
+  const started = await startingWith(training.run, kind.className, options);
+  await trainAutoencoder(training, started, async (run) => {
     await saveComponent(join(options.folder, 'model'), kind, modelOf(json), run.averages());
     await writeRestorations(training, run, sheetOf(options.folder, run));
   });
@@ -49,7 +62,8 @@ const runClip: RunObjective = async (json, options) => {
   const tokenizer = await readTokenizerFolder(training.tokenizer);
   requireTokenizerFit(tokenizer, training.model.text, 'training: model.text_config');
   const kind = { library: 'transformers', className: 'CLIPModel' } as const;
-  await trainClip(training, tokenizer, options, (run) =>
+  const started = await startingWith(training.run, kind.className, options);
+  await trainClip(training, tokenizer, started, (run) =>
     saveComponent(join(options.folder, 'model'), kind, modelOf(json), run.averages()),
   );
 };
@@ -62,7 +76,8 @@ const runDiffusion: RunObjective = async (json, options) => {
   const pool = await openPool(files, training, autoencoder, options);
   const kind = { library: 'diffusers', className: training.generator.className } as const;
   const parts = { training, pool, text, autoencoder, signal: options.signal };
-  await trainDiffusion(training, pool, text, options, async (run) => {
+  const started = await startingWith(training.run, kind.className, options);
+  await trainDiffusion(training, pool, text, started, async (run) => {
     await saveComponent(join(options.folder, 'model'), kind, modelOf(json), run.averages());
     await writeDiffusionSheet(parts, run, sheetOf(options.folder, run));
   });

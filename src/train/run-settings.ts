@@ -31,6 +31,15 @@ export interface RunSettings {
   /** Steps between sample sheets; 0 for none. */
   readonly sampleEverySteps: number;
   readonly threads: number | undefined;
+  /** Component folder whose weights a new run begins with; default: drawn from the seed. */
+  readonly startFrom: string | undefined;
+}
+
+/** A path in a configuration file, relative to where the command runs. Throws CONFIG. */
+export function readPath(read: ConfigReader, field: string): string {
+  const value = read.raw(field);
+  if (typeof value === 'string' && value.length > 0) return value;
+  throw read.wrong(`${field} a path`, value);
 }
 
 /** Throws CONFIG, naming the field. */
@@ -65,6 +74,7 @@ export function readRunSettings(read: ConfigReader): RunSettings {
     checkpointMinutes: read.number('checkpoint_minutes', 5, { min: 0 }),
     sampleEverySteps: read.integer('sample_every_steps', 1000, { min: 0, max: 1e9 }),
     threads: read.optionalInteger('threads', { max: 256 }),
+    startFrom: read.raw('start_from') === undefined ? undefined : readPath(read, 'start_from'),
   };
 }
 

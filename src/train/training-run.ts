@@ -31,6 +31,8 @@ export type { StepReport } from './loss-log.js';
 export interface RunOptions {
   /** Where checkpoint and loss log lie; made when missing. */
   readonly folder: string;
+  /** Weights by parameter name that a new run begins with instead of drawn ones. */
+  readonly start?: ReadonlyMap<string, TensorData> | undefined;
   /** Continue the run in the folder; else the folder must not hold one. */
   readonly resume?: boolean;
   readonly signal?: AbortSignal;
@@ -288,12 +290,18 @@ async function removePartials(folder: string): Promise<void> {
 async function startOf(
   layout: ParameterLayout,
   initial: Initial,
-  { folder, resume }: RunOptions,
+  { folder, resume, start }: RunOptions,
 ): Promise<Progress & { state: OptimizerState; savedStep: number | undefined }> {
   if (resume) {
     const found = await readCheckpoint(join(folder, checkpointFile), layout);
     return { ...found, savedStep: found.step };
   }
-  const state = createOptimizerState(layout.flatten(initial(layout.entries)));
+  const values = start ? floatsOf(start) : initial(layout.entries);
+  const state = createOptimizerState(layout.flatten(values));
   return { state, step: 0, elapsedMs: 0, savedStep: undefined };
+}
+
+function floatsOf(tensors: ReadonlyMap<string, TensorData>): Map<string, Float32Array> {
+  const floats = [...tensors].filter(([, { dtype }]) => dtype === 'f32');
+  return new Map(floats.map(([name, { data }]) => [name, data as Float32Array]));
 }

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readComponent } from '../../src/hub/local-folder.js';
+import { loadComponent } from '../../src/train/component-weights.js';
 import { type ObjectiveName, objectives } from '../../src/train/objectives.js';
 import type { StepReport } from '../../src/train/training-run.js';
 import { TinySet, tinyAutoencoder, tinyClip, tinyDiffusion } from './tiny-set.js';
@@ -50,6 +51,10 @@ function vectors(folder: string): Buffer {
   return bytes.subarray(8 + Number(bytes.readBigUint64LE()));
 }
 
+async function weightsOf(folder: string): Promise<Record<string, unknown>> {
+  return Object.fromEntries((await loadComponent(folder)).weights);
+}
+
 describe.each(jobs)('$folder', ({ objective, folder, json, className }) => {
   it('trains and writes a component, a sheet, a checkpoint and a log', async () => {
     const run = set.path(folder);
@@ -65,6 +70,14 @@ describe.each(jobs)('$folder', ({ objective, folder, json, className }) => {
       const side = objective === 'autoencoder' ? 128 : 64;
       expect({ width, height }).toEqual({ width: 8 * (side + 2) - 2, height: 2 * side + 2 });
     }
+  });
+
+  it('begins with the weights `start_from` names', async () => {
+    const start = set.path(folder, 'model');
+    const still = { ...json(), start_from: start, learning_rate: 0, steps: 1 };
+    const run = set.path(`${folder}-started`);
+    await objectives[objective](still, { folder: run });
+    expect(await weightsOf(join(run, 'model'))).toEqual(await weightsOf(start));
   });
 
   it('continues an interrupted run bit for bit', async () => {

@@ -27,6 +27,7 @@ export const tinySettings: RunSettings = {
   seed: 3,
   checkpointMinutes: 60,
   sampleEverySteps: 0,
+  startFrom: undefined,
   threads: 1,
 };
 
