@@ -3,7 +3,8 @@ import { internal } from '../core/errors.js';
 import type { FloatTensor, TensorData } from '../core/tensor-data.js';
 import { type EmittedModel, emitOnnx } from '../graph/emit.js';
 import { grad } from '../graph/grad.js';
-import { type Graph, parametersOf, type Tensor } from '../graph/tensor.js';
+import { sliceWeights } from '../graph/rewrites/slice-weights.js';
+import { parametersOf, type Tensor } from '../graph/tensor.js';
 import { LocalSession, type SessionOptions } from '../runtime/session.js';
 import { ParameterLayout, type ParameterShape } from './flat-parameters.js';
 
@@ -29,18 +30,21 @@ export interface GradientModel {
 
 /** Every parameter below the loss is trained, except the frozen ones. */
 export function gradientModel(objective: Objective): GradientModel {
-  const { loss, reports = {}, frozen = new Map<string, TensorData>() } = objective;
+  const { reports = {}, frozen = new Map<string, TensorData>() } = objective;
+  const outputs = new Map(
+    sliceWeights(new Map([['loss', objective.loss], ...Object.entries(reports)])),
+  );
+  const loss = outputs.get('loss')!;
   const trained = [...parametersOf([loss])].filter(([name]) => !frozen.has(name));
   const gradients = grad(
     loss,
     trained.map(([, tensor]) => tensor),
   );
-  const outputs = new Map<string, Tensor>([['loss', loss], ...Object.entries(reports)]);
   trained.forEach(([name], i) => {
     outputs.set(gradientName(name), gradients[i]!);
   });
   return {
-    model: emitOnnx(outputs as Graph, { training: true }),
+    model: emitOnnx(outputs, { training: true }),
     parameters: trained.map(([name, { shape }]) => ({ name, shape })),
     reports: ['loss', ...Object.keys(reports)],
     frozen,
