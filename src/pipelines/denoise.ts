@@ -2,12 +2,12 @@
 import { TorchGenerator } from '../core/random.js';
 import { elementCount } from '../core/tensor-data.js';
 import type { StepEvent } from '../schedulers/sampler.js';
+import { guidedDenoiser } from './denoiser.js';
 import type { Conditioning } from './encode-prompt.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { SessionCache } from './session-cache.js';
 import { stepStream } from './step-stream.js';
 import type { TextToImageModel } from './text-to-image-model.js';
-import { unetDenoiser } from './unet-denoiser.js';
 
 /** What the text says, and what it does not when there is guidance. */
 export interface Conditionings {
@@ -34,11 +34,12 @@ export function denoise(
   const trajectory = sampler.plan({ steps });
   const scale = trajectory.initialNoiseScale;
   const start = generator.randn(count).map((value) => value * scale);
-  const denoiser = unetDenoiser(model.unet, sessions, {
-    ...conditionings,
+  const { positive, negative } = conditionings;
+  const denoiser = guidedDenoiser(model.denoiser, sessions, {
+    positive: { ...positive, timeIds: timeIds.positive },
+    negative: negative && { ...negative, timeIds: timeIds.negative },
     latentShape,
     guidance,
-    timeIds,
     signal,
   });
   return stepStream(

@@ -4,8 +4,10 @@ import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import { type Graph, input } from '../graph/tensor.js';
 import { clipText, clipTextWithProjection, eosPositions } from '../models/clip-text.js';
 import { Scope } from '../models/registry.js';
+import type { Family } from './families.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
-import type { TextToImageModel, TextTower } from './text-to-image-model.js';
+import type { TextToImageModel } from './text-to-image-model.js';
+import type { TextTower } from './text-towers.js';
 
 /** What one text tells the denoiser. */
 export interface Conditioning {
@@ -30,7 +32,7 @@ export async function encodePrompt(
 ): Promise<Conditioning> {
   const read: { states: FloatTensor; pooled?: FloatTensor }[] = [];
   for (const tower of model.towers) {
-    read.push(await readWith(tower, model.textStates, sessions, text, options));
+    read.push(await readWith(tower, model.family.textStates, sessions, text, options));
   }
   const pooled = read.find((result) => result.pooled)?.pooled;
   return { states: sideBySide(read.map(({ states }) => states)), pooled };
@@ -64,7 +66,7 @@ function shortened(text: string): string {
 
 async function readWith(
   tower: TextTower,
-  textStates: TextToImageModel['textStates'],
+  textStates: Family['textStates'],
   sessions: SessionCache,
   text: string,
   { clipSkip = 0, signal }: EncodeOptions,
@@ -90,7 +92,7 @@ async function readWith(
 /** Inputs ids i64 [1, t] and eosPosition i64 [1]; outputs states [1, t, c] and pooled [1, p]. */
 function towerGraph(
   { part, tokens }: TextTower,
-  textStates: TextToImageModel['textStates'],
+  textStates: Family['textStates'],
   clipSkip: number,
 ): Graph {
   const inputs = {

@@ -4,11 +4,13 @@ import { complain, type MaliangError } from '../core/errors.js';
 import type { PredictionType, Sampler } from '../schedulers/sampler.js';
 import { loadSampler } from '../schedulers/table.js';
 import { latentFactor } from './decode-latents.js';
+import type { Task } from './families.js';
 import type { Guidance } from './guidance.js';
 import { type PictureSize, pictureSize } from './picture-size.js';
-import type { TextToImageModel } from './text-to-image-model.js';
+import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
+import { type SizeConditions, type TimeIds, timeIdsOf } from './time-ids.js';
 
-export interface GenerateOptions {
+export interface GenerateOptions extends SizeConditions {
   /** 0 to 2⁶⁴ − 1, bigint above 2⁵³ − 1; picture k has seed + k. Default: random below 2³². */
   readonly seed?: number | bigint | undefined;
   /** Pictures, 1 to 10,000. Default 1. */
@@ -30,12 +32,6 @@ export interface GenerateOptions {
   readonly clipSkip?: number | undefined;
   /** diffusers' class name of another sampler on the model's noise levels. */
   readonly sampler?: string | undefined;
-  /** SDXL only: the size the training picture would have had. Default: the picture's. */
-  readonly originalSize?: PictureSize | undefined;
-  /** SDXL only: where the crop would have begun, pixels. Default 0, 0. */
-  readonly cropTopLeft?: { readonly top: number; readonly left: number } | undefined;
-  /** SDXL only: the size of the crop. Default: the picture's. */
-  readonly targetSize?: PictureSize | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -52,8 +48,7 @@ export interface GenerationRequest extends PictureSize {
   readonly sampler: Sampler;
   /** [channels, height, width]. */
   readonly latentShape: readonly [number, number, number];
-  /** SDXL's original height and width, crop top and left, target height and width. */
-  readonly timeIds: readonly number[];
+  readonly timeIds: TimeIds;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -66,7 +61,7 @@ export function resolveRequest(
   prompt: string,
   options: GenerateOptions,
 ): GenerationRequest {
-  const { defaults } = model;
+  const defaults = defaultsOf(model, 'text');
   const size = pictureSize(model, options);
   const factor = latentFactor(model.vae);
   const num = inRange('num', options.num ?? 1, { from: 1, to: mostPictures, whole: true });
@@ -85,8 +80,12 @@ export function resolveRequest(
     eta: inRange('eta', options.eta ?? 0, { to: 1 }),
     clipSkip: options.clipSkip ?? 0,
     sampler,
-    latentShape: [model.unet.config.inChannels, size.height / factor, size.width / factor],
-    timeIds: timeIdsOf(size, options),
+    latentShape: [model.vae.config.latentChannels, size.height / factor, size.width / factor],
+    timeIds: timeIdsOf(checkedSizes(options), {
+      size,
+      wantsAestheticScore: model.wantsAestheticScore,
+      fromPicture: false,
+    }),
     signal: options.signal,
   };
 }
@@ -121,13 +120,28 @@ function seedsFrom(seed: number | bigint, num: number): bigint[] {
   throw misuse('seed', `a whole number from 0 to ${largestSeed - BigInt(num - 1)}`, seed, next);
 }
 
-function timeIdsOf(size: PictureSize, options: GenerateOptions): number[] {
-  const original = options.originalSize ?? size;
-  const { top, left } = options.cropTopLeft ?? { top: 0, left: 0 };
-  const target = options.targetSize ?? size;
-  const ids = [original.height, original.width, top, left, target.height, target.width];
-  for (const id of ids) inRange('originalSize, cropTopLeft, targetSize', id, { whole: true });
-  return ids;
+/** The defaults of a task: the folder's own before the family's. */
+export function defaultsOf(model: TextToImageModel, task: Task): GenerationDefaults {
+  const { family, given } = model;
+  return {
+    steps: given.steps ?? family.steps,
+    guidanceScale: given.guidanceScale ?? family.defaults[task].guidanceScale,
+    negativePrompt: given.negativePrompt,
+  };
+}
+
+function checkedSizes(options: GenerateOptions): SizeConditions {
+  const { originalSize, targetSize, negativeOriginalSize, negativeTargetSize } = options;
+  const { cropTopLeft, negativeCropTopLeft } = options;
+  const sizes = { originalSize, targetSize, negativeOriginalSize, negativeTargetSize };
+  for (const [name, size] of Object.entries({ ...sizes, cropTopLeft, negativeCropTopLeft })) {
+    for (const value of Object.values(size ?? {})) inRange(name, value, { whole: true });
+  }
+  const { aestheticScore, negativeAestheticScore } = options;
+  for (const [name, score] of Object.entries({ aestheticScore, negativeAestheticScore })) {
+    if (score !== undefined) inRange(name, score, { to: 100 });
+  }
+  return options;
 }
 
 function inRange(

@@ -2,7 +2,7 @@
 import type { FloatTensor } from '../core/tensor-data.js';
 import { decodeLatents, type Pixels } from './decode-latents.js';
 import type { SessionCache } from './session-cache.js';
-import type { Autoencoder } from './text-to-image-model.js';
+import type { TextToImageModel } from './text-to-image-model.js';
 
 /** Longest side, in latents, that a large decoder is shown. */
 const longestSide = 8;
@@ -12,15 +12,15 @@ const longestSide = 8;
  * latents are averaged down to at most 8 on a side first: for 512×512 pixels, 1/64 of the work.
  */
 export function previewLatents(
-  vae: Autoencoder,
+  model: TextToImageModel,
   sessions: SessionCache,
   latents: FloatTensor,
   signal?: AbortSignal,
 ): Promise<Pixels> {
   const [, , height, width] = latents.shape as [number, number, number, number];
   const shrink =
-    vae.className === 'AutoencoderTiny'
+    model.vae.className === 'AutoencoderTiny'
       ? 1
       : Math.min(height, width, Math.ceil(Math.max(height, width) / longestSide));
-  return decodeLatents(vae, sessions, latents, { shrink, signal });
+  return decodeLatents(model, sessions, latents, { shrink, signal });
 }

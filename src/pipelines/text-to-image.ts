@@ -5,8 +5,10 @@ import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import { Engine } from '../runtime/engine.js';
 import { decodeLatents, type Pixels } from './decode-latents.js';
 import { type Conditionings, countSteps, denoise } from './denoise.js';
+import { isGuided } from './denoiser.js';
 import { cutWarnings, encodePrompt, zeroed } from './encode-prompt.js';
 import {
+  defaultsOf,
   type GenerateOptions,
   type GenerationRequest,
   plainSeed,
@@ -20,7 +22,6 @@ import {
   readTextToImageModel,
   type TextToImageModel,
 } from './text-to-image-model.js';
-import { isGuided } from './unet-denoiser.js';
 
 /** A finished picture and what made it. */
 export interface GeneratedImage extends Pixels {
@@ -136,7 +137,7 @@ export class TextToImage implements AsyncDisposable {
   }
 
   get defaults(): GenerationDefaults & PictureSize {
-    return { ...this.#model.defaults, ...nativeSize(this.#model) };
+    return { ...defaultsOf(this.#model, 'text'), ...nativeSize(this.#model) };
   }
 
   /** Settings of the model's files that are read otherwise or have no effect. */
@@ -178,7 +179,7 @@ export class TextToImage implements AsyncDisposable {
     for (const [image, seed] of request.seeds.entries()) {
       const latents = yield* this.#steps(request, conditionings, image, seed);
       const { signal } = request;
-      const pixels = await decodeLatents(this.#model.vae, this.#sessions, latents, { signal });
+      const pixels = await decodeLatents(this.#model, this.#sessions, latents, { signal });
       const elapsedMs = performance.now() - start;
       yield { kind: 'image', image, picture: this.#picture(request, seed, pixels, elapsedMs) };
       start = performance.now();
@@ -198,7 +199,7 @@ export class TextToImage implements AsyncDisposable {
   #warningsOf({ prompt, negativePrompt, guidance }: GenerationRequest): string[] {
     const warnings = cutWarnings(this.#model, 'prompt', prompt);
     if (negativePrompt === undefined) return warnings;
-    if (isGuided(this.#model.unet, guidance)) {
+    if (isGuided(this.#model.denoiser, guidance)) {
       return [...warnings, ...cutWarnings(this.#model, 'negativePrompt', negativePrompt)];
     }
     const reason = `negativePrompt: not looked at with a guidanceScale of ${guidance.scale}.`;
@@ -209,7 +210,7 @@ export class TextToImage implements AsyncDisposable {
     const { prompt, negativePrompt, guidance, clipSkip, signal } = request;
     const model = this.#model;
     const positive = await encodePrompt(model, this.#sessions, prompt, { clipSkip, signal });
-    if (!isGuided(model.unet, guidance)) return { positive, negative: undefined };
+    if (!isGuided(model.denoiser, guidance)) return { positive, negative: undefined };
     if (negativePrompt === undefined && model.zeroesForEmptyPrompt) {
       return { positive, negative: zeroed(positive) };
     }
@@ -225,7 +226,6 @@ export class TextToImage implements AsyncDisposable {
     seed: bigint,
   ): AsyncGenerator<GenerationEvent, FloatTensor, undefined> {
     const { latentShape, signal } = request;
-    const { vae } = this.#model;
     const steps = countSteps(request);
     const tensor = (x: Float32Array): FloatTensor => floatTensor(x, [1, ...latentShape]);
     const events = denoise(this.#model, this.#sessions, request, conditionings, seed);
@@ -234,7 +234,7 @@ export class TextToImage implements AsyncDisposable {
         const next = await events.next();
         if (next.done) return tensor(next.value);
         const { step, timestep, x, denoised } = next.value;
-        const preview = () => previewLatents(vae, this.#sessions, tensor(denoised), signal);
+        const preview = () => previewLatents(this.#model, this.#sessions, tensor(denoised), signal);
         const latents = tensor(x);
         yield { kind: 'step', image, step: step + 1, steps, timestep, latents, preview };
       }

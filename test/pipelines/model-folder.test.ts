@@ -230,7 +230,7 @@ describe('a folder is refused', () => {
     [
       'another pipeline',
       { _class_name: 'FluxPipeline' },
-      'StableDiffusionXLPipeline, got "FluxPipeline"',
+      '_class_name of StableDiffusionPipeline or .*, got "FluxPipeline"',
     ],
     [
       'another denoiser',
