@@ -150,6 +150,7 @@ export const chineseErrors: Readonly<Record<ErrorCode, string>> = {
   MODEL_UNSUPPORTED: 'Maliang 不支持这个模型、部件或设置。',
   USAGE: '命令行或调用的参数有误。',
   RUNTIME: '执行引擎拒绝了计算图或运行失败，请运行 `maliang doctor`。',
+  DEVICE: '要求的设备不存在，或缺少驱动。请按消息所说安装，或改用 cpu。',
   RUNTIME_EXITED: '计算进程意外结束，多半因为内存不足。请关闭其他程序，或用更小的模型或图片。',
   DISPOSED: '对象在释放之后又被使用。',
   CANCELLED: '已取消。',

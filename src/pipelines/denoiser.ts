@@ -15,6 +15,11 @@ export interface DenoiserRow extends Conditioning {
   readonly timeIds: readonly number[];
 }
 
+/** A text the denoiser is guided towards, by its share. */
+export interface WeightedRow extends DenoiserRow {
+  readonly weight: number;
+}
+
 /** What a denoiser class is given and how its graph is built; one row per class in `kinds`. */
 export interface DenoiserKind<D> {
   /** Whether the network itself is told the guidance scale, so that no negative side is run. */
@@ -35,7 +40,8 @@ const kinds: { readonly [C in Denoiser['className']]: DenoiserKind<Denoiser & { 
 export interface DenoiserOptions {
   /** [channels, height, width]. */
   readonly latentShape: readonly [number, number, number];
-  readonly positive: DenoiserRow;
+  /** One, or the clauses of a composed prompt. */
+  readonly positives: readonly WeightedRow[];
   /** Present when there is guidance. */
   readonly negative: DenoiserRow | undefined;
   readonly guidance: Guidance;
@@ -55,8 +61,8 @@ export function guidedDenoiser(
   sessions: SessionCache,
   options: DenoiserOptions,
 ): Denoise {
-  const { latentShape, positive, negative, guidance, extraChannels, signal } = options;
-  const rows = negative ? [negative, positive] : [positive];
+  const { latentShape, positives, negative, guidance, extraChannels, signal } = options;
+  const rows = negative ? [negative, ...positives] : positives;
   const n = rows.length;
   const kind = kinds[denoiser.className];
   const conditions = kind.conditions(denoiser, rows, guidance);
@@ -80,7 +86,13 @@ export function guidedDenoiser(
     });
     const { data } = floatOutput(outputs, 'output');
     if (!negative) return data;
-    const half = data.length / 2;
-    return guide(data.subarray(0, half), data.subarray(half), guidance);
+    const [unconditional, ...texts] = split(data, n) as [Float32Array, ...Float32Array[]];
+    const clauses = texts.map((text, i) => ({ text, weight: positives[i]!.weight }));
+    return guide(unconditional, clauses, guidance);
   };
+}
+
+function split(values: Float32Array, parts: number): Float32Array[] {
+  const length = values.length / parts;
+  return Array.from({ length: parts }, (_, i) => values.subarray(i * length, (i + 1) * length));
 }

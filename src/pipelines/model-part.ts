@@ -49,7 +49,30 @@ export async function readPart<K extends ComponentClass>(
     });
   }
   const stored = await readComponent(join(folder.path, name), { variant });
-  const component = parseComponent(className as K, stored.config);
+  return partOf(className as K, name, stored);
+}
+
+/** Reads a component that lies in a folder of its own, its class in its config.json. Throws as `readPart`. */
+export async function readPartFolder<K extends ComponentClass>(
+  path: string,
+  { name, classes }: { readonly name: string; readonly classes: readonly K[] },
+): Promise<ModelPart<K>> {
+  const stored = await readComponent(path);
+  const className = stored.config._class_name;
+  if (classes.some((known) => known === className)) return partOf(className as K, name, stored);
+  throw complain('MODEL_UNSUPPORTED', {
+    where: path,
+    expected: `_class_name of ${classes.join(' or ')}`,
+    got: JSON.stringify(className) ?? 'none',
+  });
+}
+
+function partOf<K extends ComponentClass>(
+  className: K,
+  name: string,
+  stored: Awaited<ReturnType<typeof readComponent>>,
+): ModelPart<K> {
+  const component = parseComponent(className, stored.config);
   const weights = matched(component, stored.tensors);
   return { ...component, name, weights } as unknown as ModelPart<K>;
 }

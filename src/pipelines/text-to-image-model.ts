@@ -11,7 +11,7 @@ import type { Sampler } from '../schedulers/sampler.js';
 import { loadSampler } from '../schedulers/table.js';
 import { type Family, families } from './families.js';
 import { checkFit } from './model-fit.js';
-import { type ModelPart, readPart } from './model-part.js';
+import { type ModelPart, readPart, readPartFolder } from './model-part.js';
 import { readTowers, type TextTower } from './text-towers.js';
 
 export type Autoencoder = ModelPart<'AutoencoderKL' | 'AutoencoderTiny'>;
@@ -93,6 +93,22 @@ export async function readTextToImageModel(
   };
   checkFit(model);
   return model;
+}
+
+/** Reads a small decoder for the model's latents from a component folder. Throws as above. */
+export async function readPreviewDecoder(
+  { vae: own }: TextToImageModel,
+  path: string,
+): Promise<Autoencoder> {
+  const decoder = await readPartFolder(path, { name: 'preview', classes: ['AutoencoderTiny'] });
+  const [wanted, got] = [own, decoder].map(({ config }) => config.latentChannels);
+  if (wanted === got) return decoder;
+  throw complain('MODEL_UNSUPPORTED', {
+    where: path,
+    expected: `latent_channels ${wanted}, as the model has`,
+    got: `${got}`,
+    next: 'Take the TAESD made for this family.',
+  });
 }
 
 function familyOf(folder: ModelFolder): Family {
