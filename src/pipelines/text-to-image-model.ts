@@ -1,18 +1,22 @@
 /** @file Reads a model folder. What a pipeline does is decided by these values, never by a model's name. */
 import { basename, join } from 'node:path';
 import { complain } from '../core/errors.js';
-import {
-  type JsonObject,
-  type ModelFolder,
-  readJson,
-  readModelFolder,
-} from '../hub/local-folder.js';
+import type { JsonObject, ModelFolder } from '../hub/local-folder.js';
 import type { Sampler } from '../schedulers/sampler.js';
 import { loadSampler } from '../schedulers/table.js';
 import { type Family, families } from './families.js';
+import { type AdapterOptions, withAdapters } from './model-adapters.js';
 import { checkFit } from './model-fit.js';
 import { type ModelPart, readPart, readPartFolder } from './model-part.js';
+import {
+  type ModelSource,
+  type OpenModelOptions,
+  openModel,
+  readSchedulerConfig,
+  sourceWarnings,
+} from './model-source.js';
 import { readTowers, type TextTower } from './text-towers.js';
+import { readVae, type VaeFile } from './vae-file.js';
 
 export type Autoencoder = ModelPart<'AutoencoderKL' | 'AutoencoderTiny'>;
 
@@ -46,7 +50,7 @@ export interface TextToImageModel {
   readonly warnings: readonly string[];
 }
 
-export interface ReadModelOptions {
+export interface ReadModelOptions extends OpenModelOptions, AdapterOptions {
   /** Default: the folder's name. */
   readonly name?: string | undefined;
   readonly variant?: string | undefined;
@@ -64,18 +68,15 @@ export async function readTextToImageModel(
   options: ReadModelOptions = {},
 ): Promise<TextToImageModel> {
   const { name, variant, onPart } = options;
-  const folder = await readModelFolder(path);
+  const folder = await openModel(path, options);
   const family = familyOf(folder);
   const towers = await readTowers(folder, family, options);
   const { folder: denoiserName, className } = family.denoiser;
   onPart?.(denoiserName);
   const denoiser = await readPart(folder, denoiserName, { classes: [className], variant });
   onPart?.('vae');
-  const vae = await readPart(folder, 'vae', {
-    classes: ['AutoencoderKL', 'AutoencoderTiny'],
-    variant,
-  });
-  const scheduler = await readScheduler(folder, family);
+  const { vae, warnings: vaeWarnings } = await readAutoencoder(folder, family, options);
+  const scheduler = await readScheduler(folder, family, options);
   const hasZeroes = family.textStates === 'penultimate';
   const model: TextToImageModel = {
     path: folder.path,
@@ -89,10 +90,22 @@ export async function readTextToImageModel(
     schedulerConfig: scheduler.config,
     sampler: scheduler.sampler,
     given: readGiven(folder),
-    warnings: scheduler.warnings,
+    warnings: [...sourceWarnings(folder), ...vaeWarnings, ...scheduler.warnings],
   };
   checkFit(model);
-  return model;
+  return withAdapters(model, options);
+}
+
+/** The model's own autoencoder, or the one given in its place. */
+async function readAutoencoder(
+  folder: ModelSource,
+  { latentSpace }: Family,
+  { variant, vae: given }: ReadModelOptions,
+): Promise<VaeFile> {
+  const classes = ['AutoencoderKL', 'AutoencoderTiny'] as const;
+  const isThere = given === undefined || folder.components.has('vae');
+  const own = isThere ? await readPart(folder, 'vae', { classes, variant }) : undefined;
+  return given === undefined ? { vae: own!, warnings: [] } : readVae(given, own, latentSpace);
 }
 
 /** Reads a small decoder for the model's latents from a component folder. Throws as above. */
@@ -129,9 +142,12 @@ function flag(folder: ModelFolder, key: string, fallback: boolean): boolean {
   throw complain('CONFIG', { where, expected: `${key} true or false`, got: JSON.stringify(value) });
 }
 
-async function readScheduler(folder: ModelFolder, family: Family) {
-  const file = join(folder.path, 'scheduler', 'scheduler_config.json');
-  const stored = await readJson(file);
+async function readScheduler(
+  folder: ModelSource,
+  family: Family,
+  { predictionType }: ReadModelOptions,
+) {
+  const { where: file, config: stored } = await readSchedulerConfig(folder, predictionType);
   const config = { ...stored, ...family.schedulerFixes };
   const changed = Object.entries(family.schedulerFixes).filter(
     ([key, value]) => Object.hasOwn(stored, key) && stored[key] !== value,

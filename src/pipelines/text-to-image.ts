@@ -13,6 +13,8 @@ import {
   type GenerationRequest,
   resolveRequest,
 } from './generation-request.js';
+import type { AdapterOptions } from './model-adapters.js';
+import type { OpenModelOptions } from './model-source.js';
 import type { NoiseSource } from './noise.js';
 import { type PictureSeed, plainSeed } from './picture-seeds.js';
 import { nativeSize, type PictureSize } from './picture-size.js';
@@ -82,7 +84,7 @@ export interface LoadProgress {
   readonly component: string;
 }
 
-export interface FromPretrainedOptions {
+export interface FromPretrainedOptions extends OpenModelOptions, AdapterOptions {
   /** Threads for one operation; defaults to all cores. */
   readonly threads?: number | undefined;
   /** Where to compute. Default cpu; another one that is not there is a DEVICE error at the first run. */
@@ -122,7 +124,8 @@ export class TextToImage implements AsyncDisposable {
   }
 
   /**
-   * Reads a model folder, or the built-in model when no path is given, and starts the engine.
+   * Reads a model folder or a single safetensors file with original key names, or the built-in model
+   * when no path is given, and starts the engine.
    * Weights are loaded when first needed. Throws MODEL_NOT_FOUND, MODEL_UNSUPPORTED, CONFIG,
    * WEIGHTS, SAFETENSORS, TOKENIZER, FILE_READ, USAGE or CANCELLED.
    */
@@ -130,13 +133,13 @@ export class TextToImage implements AsyncDisposable {
     path?: string,
     options: FromPretrainedOptions = {},
   ): Promise<TextToImage> {
-    const { threads, device, variant, previewDecoder, signal, onProgress } = options;
+    const { threads, device, previewDecoder, signal, onProgress } = options;
     throwIfAborted('fromPretrained', signal);
     const engine = Engine.start({ threads, device });
     try {
       const model = await readTextToImageModel(path ?? builtInFolder, {
+        ...options,
         name: path === undefined ? 'builtin' : undefined,
-        variant,
         onPart: (component) => {
           throwIfAborted('fromPretrained', signal);
           onProgress?.({ stage: 'read', component });

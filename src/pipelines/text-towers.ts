@@ -2,10 +2,9 @@
 import { join } from 'node:path';
 import { complain } from '../core/errors.js';
 import type { ClipTokenizer } from '../formats/clip-tokenizer.js';
-import type { ModelFolder } from '../hub/local-folder.js';
-import { readTokenizerFolder } from '../hub/tokenizer-folder.js';
 import type { Family, TowerSpec } from './families.js';
 import { type ModelPart, readPart } from './model-part.js';
+import { type ModelSource, readTokenizer } from './model-source.js';
 
 /** A text encoder with its tokenizer. */
 export interface TextTower {
@@ -23,7 +22,7 @@ export interface ReadTowersOptions {
 
 /** The towers a folder has, in the family's order. */
 export async function readTowers(
-  folder: ModelFolder,
+  folder: ModelSource,
   family: Family,
   options: ReadTowersOptions,
 ): Promise<TextTower[]> {
@@ -37,12 +36,12 @@ export async function readTowers(
 }
 
 async function readTower(
-  folder: ModelFolder,
+  folder: ModelSource,
   { encoder, tokenizer: tokenizerName, className }: TowerSpec,
   variant: string | undefined,
 ): Promise<TextTower> {
   const part = await readPart(folder, encoder, { classes: [className], variant });
-  const tokenizer = await readTokenizerFolder(join(folder.path, tokenizerName));
+  const tokenizer = await readTokenizer(folder, tokenizerName);
   const tokens = Math.min(tokenizer.maxLength, part.config.maxPositions);
   if (tokenizer.vocabSize > part.config.vocabSize) {
     throw complain('CONFIG', {
