@@ -45,9 +45,14 @@ export {
   parseComponent,
   Scope,
 } from './models/registry.js';
+export type { PredictionType } from './models/single-file/prediction.js';
 export type { Pixels } from './pipelines/decode-latents.js';
 export type { GenerateOptions } from './pipelines/generation-request.js';
 export { infotext } from './pipelines/infotext.js';
+export type { TextualInversionOption } from './pipelines/inversion-files.js';
+export type { LoraOption } from './pipelines/lora-files.js';
+export type { AdapterOptions } from './pipelines/model-adapters.js';
+export type { OpenModelOptions } from './pipelines/model-source.js';
 export { picturePng } from './pipelines/picture-png.js';
 export type { PictureSize } from './pipelines/picture-size.js';
 export {

@@ -56,10 +56,16 @@ function readParameters(component: string): Map<string, TensorData> {
   );
 }
 
-/** A temporary copy of a case's folder with its weights; gone when disposed. */
+/** A picture file of a case. */
+export function readPipelinePicture(name: string, file: string): Uint8Array {
+  return new Uint8Array(readFileSync(join(fixtures, name, file)));
+}
+
+/** A temporary copy of a case's model with its weights; gone when disposed. */
 export function referenceFolder(name: string): ReferenceFolder {
   const path = mkdtempSync(join(tmpdir(), 'maliang-model-'));
-  cpSync(join(fixtures, name), path, { recursive: true });
+  const { model = name } = readPipelineCase(name).call as { model?: string };
+  cpSync(join(fixtures, model), path, { recursive: true });
   for (const component of readdirSync(path)) {
     const folder = join(path, component);
     if (!existsSync(join(folder, 'parameters.txt'))) continue;

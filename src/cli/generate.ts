@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import type { GenerateOptions } from '../pipelines/generation-request.js';
 import { picturePng } from '../pipelines/picture-png.js';
 import {
+  type FromPretrainedOptions,
   type GeneratedImage,
   type GenerationEvent,
   TextToImage,
@@ -113,7 +114,11 @@ async function* draw(
     show({ label: say('generate.loading'), done: 0, total: 0 });
     const path = values.model === undefined ? undefined : resolve(folder, values.model);
     const { threads } = values;
-    await using pipeline = await TextToImage.fromPretrained(path, { threads, signal });
+    await using pipeline = await TextToImage.fromPretrained(path, {
+      ...additions(values, folder),
+      threads,
+      signal,
+    });
     yield* pipeline.warnings;
     for await (const event of pipeline.stream(job.prompt, drawOptions(job, signal))) {
       if (event.kind === 'step') show(stepProgress(event, num, say));
@@ -124,6 +129,19 @@ async function* draw(
   } finally {
     progress.clear();
   }
+}
+
+/** What is added to the model; paths are relative to the folder the command runs in. */
+function additions(
+  { vae, lora = [], embedding = [], prediction }: OptionValues,
+  folder: string,
+): FromPretrainedOptions {
+  return {
+    vae: vae === undefined ? undefined : resolve(folder, vae),
+    loras: lora.map(({ path, weight }) => ({ path: resolve(folder, path), weight })),
+    textualInversions: embedding.map((path) => ({ path: resolve(folder, path) })),
+    predictionType: prediction,
+  };
 }
 
 function stepProgress(
@@ -158,7 +176,18 @@ async function keep(image: GeneratedImage, job: Job, terminal: Terminal): Promis
 function commandFor(
   prompt: string,
   seed: number,
-  { steps, guidance, negative, size, model, threads }: OptionValues,
+  {
+    steps,
+    guidance,
+    negative,
+    size,
+    model,
+    vae,
+    lora,
+    embedding,
+    prediction,
+    threads,
+  }: OptionValues,
   say: Say,
 ): string {
   const options = {
@@ -168,15 +197,20 @@ function commandFor(
     negative,
     size: size && `${size.width}x${size.height}`,
     model,
+    vae,
+    lora: lora?.map(({ path, weight }) => (weight === 1 ? path : `${path}:${weight}`)),
+    embedding,
+    prediction,
     threads,
   };
   const words = quoteForShell(prompt);
   const isPlain = isReadAsPrompt(prompt, say);
   const parts = [say('program'), ...(isPlain ? [words] : [])];
   for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    const text = String(value);
-    parts.push(`--${name}${text.startsWith('-') ? '=' : ' '}${quoteForShell(text)}`);
+    for (const item of value === undefined ? [] : [value].flat()) {
+      const text = String(item);
+      parts.push(`--${name}${text.startsWith('-') ? '=' : ' '}${quoteForShell(text)}`);
+    }
   }
   return [...parts, ...(isPlain ? [] : ['--', words])].join(' ');
 }

@@ -23,6 +23,8 @@ export const english = {
   'usage.number': 'a number from {min} to {max}',
   'usage.size': 'a size such as 128x128, sides from 8 to 4096',
   'usage.text': 'some text',
+  'usage.lora': 'a file, and a weight after a colon if it is not 1: style.safetensors:0.8',
+  'usage.prediction': 'one of {names}',
   'usage.noWords': 'no further words',
   'usage.drawNext': 'To draw those words: {example}',
   'usage.command': 'a command or a prompt',
@@ -60,7 +62,12 @@ export const english = {
   'option.guidance': 'how strictly to follow the prompt, default as the model says',
   'option.negative': 'what the picture should not show',
   'option.size': 'width and height in pixels, default as the model says',
-  'option.model': 'folder of a model in the diffusers layout, default the built-in one',
+  'option.model':
+    'folder of a model in the diffusers layout, or one safetensors file; default the built-in one',
+  'option.vae': 'folder or file of an autoencoder to use instead of the model’s own',
+  'option.lora': 'LoRA file to add, with its weight; may be given several times',
+  'option.embedding': 'textual inversion whose word the prompt may use; may be given several times',
+  'option.prediction': 'what the model predicts, where its file does not say',
   'option.out':
     'generate: a .png file (replaced if it exists) or a folder; train: the run’s folder',
   'option.json': 'print one JSON object on stdout and nothing else',

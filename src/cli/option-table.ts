@@ -18,6 +18,8 @@ export class Expectation {
 }
 
 interface OptionRow<T> {
+  /** True for options that may be given several times; their value is a list. */
+  readonly isRepeatable?: boolean;
   readonly commands: readonly CommandName[];
   /** What the help shows for the value; none for a switch. */
   readonly value?: string;
@@ -43,6 +45,10 @@ export const optionTable = {
   negative: row(drawing, (value) => value, 'TEXT'),
   size: row(drawing, readSize, 'WxH'),
   model: row(['generate', 'doctor'], someText, 'FOLDER'),
+  vae: row(drawing, someText, 'PATH'),
+  lora: { ...row(drawing, readLora, 'FILE:WEIGHT'), isRepeatable: true as const },
+  embedding: { ...row(drawing, someText, 'FILE'), isRepeatable: true as const },
+  prediction: row(drawing, readPrediction, 'TYPE'),
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
@@ -58,8 +64,12 @@ export const optionNames = Object.keys(optionTable) as OptionName[];
 
 /** The options that were given, read. */
 export type OptionValues = {
-  -readonly [K in OptionName]?: Exclude<ReturnType<(typeof optionTable)[K]['read']>, Expectation>;
+  -readonly [K in OptionName]?: (typeof optionTable)[K] extends { readonly isRepeatable: true }
+    ? readonly Read<K>[]
+    : Read<K>;
 };
+
+type Read<K extends OptionName> = Exclude<ReturnType<(typeof optionTable)[K]['read']>, Expectation>;
 
 /** The row of an option, its value type aside. */
 export function optionRow(name: OptionName): OptionRow<unknown> {
@@ -104,6 +114,25 @@ function readSize(text: string): Size | Expectation {
   const height = Number(found?.[2] ?? found?.[1]);
   const fits = (side: number): boolean => side >= 8 && side <= 4096;
   return fits(width) && fits(height) ? { width, height } : new Expectation('usage.size');
+}
+
+export interface LoraValue {
+  readonly path: string;
+  readonly weight: number;
+}
+
+/** `style.safetensors` or `style.safetensors:0.8`; drive letters keep their colon. */
+function readLora(text: string): LoraValue | Expectation {
+  const found = /^(.+):([-+]?(?:\d+\.?\d*|\.\d+))$/.exec(text);
+  if (found) return { path: found[1]!, weight: Number(found[2]) };
+  return text.length > 0 ? { path: text, weight: 1 } : new Expectation('usage.lora');
+}
+
+const predictions = ['epsilon', 'v_prediction', 'sample'] as const;
+
+function readPrediction(text: string): (typeof predictions)[number] | Expectation {
+  const found = predictions.find((name) => name === text);
+  return found ?? new Expectation('usage.prediction', { names: predictions.join(', ') });
 }
 
 function someText(text: string): string | Expectation {

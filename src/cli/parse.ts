@@ -94,6 +94,12 @@ function readOptions(given: readonly OptionToken[], command: CommandName, say: S
   for (const token of given) {
     const name = token.name as OptionName;
     requireOptionOf(command, name, say);
+    const { isRepeatable } = optionRow(name);
+    if (isRepeatable) {
+      const before = (values[name] ?? []) as readonly unknown[];
+      values[name] = [...before, readValue(token, name, say)];
+      continue;
+    }
     if (name in values) {
       const expected = say('usage.once');
       throw usageError(say, { where: `--${name}`, expected, got: say('usage.twice') });

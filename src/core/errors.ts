@@ -99,6 +99,11 @@ export const errorTable = {
     meaning: 'The execution engine refused a graph or failed while running it.',
     cure: 'Run `maliang doctor`; report the message if the installation is sound.',
   },
+  DEVICE: {
+    exitCode: 1,
+    meaning: 'The device asked for is not there, or lacks a driver.',
+    cure: 'Install what the message names, or use cpu.',
+  },
   RUNTIME_EXITED: {
     exitCode: 1,
     meaning: 'The process that computes ended unexpectedly, often for want of memory.',

@@ -7,6 +7,8 @@ export const dtypeBytes = {
   f32: 4,
   f16: 2,
   bf16: 2,
+  f8e4m3fn: 1,
+  f8e5m2: 1,
   i64: 8,
   i32: 4,
   i16: 2,
@@ -20,12 +22,14 @@ export const dtypeBytes = {
 
 export type Dtype = keyof typeof dtypeBytes;
 
-/** How each dtype lies in host memory; f16 and bf16 are raw bits. */
+/** How each dtype lies in host memory; f16, bf16 and the f8 types are raw bits. */
 export interface DtypeArrays {
   f64: Float64Array;
   f32: Float32Array;
   f16: Uint16Array;
   bf16: Uint16Array;
+  f8e4m3fn: Uint8Array;
+  f8e5m2: Uint8Array;
   i64: BigInt64Array;
   i32: Int32Array;
   i16: Int16Array;
@@ -129,6 +133,21 @@ export function numberToBf16(value: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
+/** Bits of an OCP E4M3 byte without infinities (Micikevicius et al. 2022) to a number. */
+export function f8e4m3fnToNumber(bits: number): number {
+  const sign = bits & 0x80 ? -1 : 1;
+  const exponent = (bits >> 3) & 0xf;
+  const fraction = bits & 0x7;
+  if (exponent === 0) return sign * fraction * 2 ** -9;
+  if (exponent === 15 && fraction === 7) return Number.NaN;
+  return sign * (1 + fraction / 8) * 2 ** (exponent - 7);
+}
+
+/** Bits of an OCP E5M2 byte, the upper half of an IEEE half, to a number. */
+export function f8e5m2ToNumber(bits: number): number {
+  return f16ToNumber(bits << 8);
+}
+
 function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
@@ -145,6 +164,10 @@ export function toFloat32(tensor: TensorData): Float32Array {
       return Float32Array.from(tensor.data, f16ToNumber);
     case 'bf16':
       return Float32Array.from(tensor.data, bf16ToNumber);
+    case 'f8e4m3fn':
+      return Float32Array.from(tensor.data, f8e4m3fnToNumber);
+    case 'f8e5m2':
+      return Float32Array.from(tensor.data, f8e5m2ToNumber);
     case 'i64':
     case 'u64': {
       const out = new Float32Array(tensor.data.length);

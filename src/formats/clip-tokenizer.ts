@@ -1,6 +1,6 @@
 /** @file The CLIP tokenizer, token for token as huggingface/transformers `CLIPTokenizer`. */
 import { complain } from '../core/errors.js';
-import { AddedTokenMatcher } from './added-tokens.js';
+import { type AddedToken, AddedTokenMatcher } from './added-tokens.js';
 import { BpeModel } from './bpe.js';
 import {
   charToByte,
@@ -27,6 +27,13 @@ export interface EncodedPrompt {
   readonly truncatedText: string | undefined;
 }
 
+/** A word that a textual inversion taught the text encoder. */
+export interface LearnedWord {
+  readonly token: string;
+  /** One id per vector, above those of the vocabulary. */
+  readonly ids: readonly number[];
+}
+
 const spaceChar = /\p{White_Space}/u;
 const loneSurrogate = /\p{Surrogate}/u;
 export class ClipTokenizer {
@@ -43,6 +50,7 @@ export class ClipTokenizer {
   readonly #normalizedTokens: AddedTokenMatcher;
   readonly #tokenOf: ReadonlyMap<number, string>;
   readonly #specialIds: ReadonlySet<number>;
+  readonly #words: readonly LearnedWord[];
 
   /** Reads the text of `vocab.json` and `merges.txt`, with the configuration files when given. Throws TOKENIZER. */
   static fromFiles(files: ClipTokenizerFiles): ClipTokenizer {
@@ -58,7 +66,8 @@ export class ClipTokenizer {
     return new ClipTokenizer(readClipTokenizerJson(json, config));
   }
 
-  private constructor(spec: ClipTokenizerSpec) {
+  private constructor(spec: ClipTokenizerSpec, words: readonly LearnedWord[] = []) {
+    this.#words = words;
     const { vocab, merges, addedTokens, unknownToken } = spec;
     this.#spec = spec;
     this.bosId = spec.bosId;
@@ -78,6 +87,23 @@ export class ClipTokenizer {
     this.vocabSize = [...tokenOf.keys()].reduce((highest, id) => Math.max(highest, id), -1) + 1;
   }
 
+  /**
+   * The same tokenizer with learned words: each stands for all its ids, and `word_1`, `word_2`, … for
+   * the later ones alone, as in diffusers. Throws TOKENIZER when a token is there already.
+   */
+  withWords(words: readonly LearnedWord[]): ClipTokenizer {
+    const added = words.flatMap(({ token, ids }) =>
+      ids.map((id, i) => plainToken(id, i === 0 ? token : `${token}_${i}`)),
+    );
+    const known = new Set([...this.#spec.vocab.keys(), ...this.#tokenOf.values()]);
+    for (const { content } of added) {
+      if (known.has(content)) throw tokenTaken(content);
+      known.add(content);
+    }
+    const addedTokens = [...this.#spec.addedTokens, ...added];
+    return new ClipTokenizer({ ...this.#spec, addedTokens }, [...this.#words, ...words]);
+  }
+
   /** Ids of the text alone, without BOS, EOS or padding. Throws TOKENIZER on lone surrogates. */
   encode(text: string): number[] {
     if (loneSurrogate.test(text)) {
@@ -88,6 +114,13 @@ export class ClipTokenizer {
         next: 'Remove it, for example with `text.toWellFormed()`.',
       });
     }
+    const ids = this.#encodePlain(text);
+    const written = this.#words.filter((word) => word.ids.length > 1 && ids.includes(word.ids[0]!));
+    if (written.length === 0) return ids;
+    return this.#encodePlain(written.reduce(spellOut, text));
+  }
+
+  #encodePlain(text: string): number[] {
     const ids: number[] = [];
     for (const piece of this.#rawTokens.split(text)) {
       if (typeof piece === 'string') this.#encodeRaw(piece, ids);
@@ -151,6 +184,34 @@ export class ClipTokenizer {
       }
     }
   }
+}
+
+/** The word's later tokens behind it; in another case it stands for its first vector alone, as in diffusers. */
+function spellOut(text: string, { token, ids }: LearnedWord): string {
+  const all = ids.map((_, i) => (i === 0 ? token : `${token}_${i}`)).join(' ');
+  return text.replaceAll(token, () => all);
+}
+
+/** Matched anywhere, in normalised text, as transformers adds tokens. */
+function plainToken(id: number, content: string): AddedToken {
+  return {
+    id,
+    content,
+    isSpecial: false,
+    isNormalized: true,
+    stripsLeft: false,
+    stripsRight: false,
+    isSingleWord: false,
+  };
+}
+
+function tokenTaken(token: string): Error {
+  return complain('TOKENIZER', {
+    where: 'textual inversion',
+    expected: 'a word the tokenizer does not know',
+    got: JSON.stringify(token),
+    next: 'Give another `token`, for example with brackets around it.',
+  });
 }
 
 function unknownId(id: number, vocabSize: number): Error {

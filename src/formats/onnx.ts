@@ -17,6 +17,8 @@ export const onnxDtypes: { readonly [D in Dtype]: number } = {
   u32: 12,
   u64: 13,
   bf16: 16,
+  f8e4m3fn: 17,
+  f8e5m2: 19,
 };
 
 export type OnnxAttribute =

@@ -46,6 +46,8 @@ const dtypeNames = {
   F32: 'f32',
   F16: 'f16',
   BF16: 'bf16',
+  F8_E4M3: 'f8e4m3fn',
+  F8_E5M2: 'f8e5m2',
   I64: 'i64',
   I32: 'i32',
   I16: 'i16',
@@ -60,8 +62,7 @@ const dtypeOfName = new Map<string, Dtype>(Object.entries(dtypeNames));
 const nameOfDtype = new Map<Dtype, string>(
   Object.entries(dtypeNames).map(([name, dtype]) => [dtype, name]),
 );
-const unsupportedDtype =
-  /^(?:F8_E4M3|F8_E5M2|F8_E8M0|F8_E4M3FNUZ|F8_E5M2FNUZ|F6_E2M3|F6_E3M2|F4|C64)$/;
+const unsupportedDtype = /^(?:F8_E8M0|F8_E4M3FNUZ|F8_E5M2FNUZ|F6_E2M3|F6_E3M2|F4|C64)$/;
 
 /**
  * How many bytes of the file the header takes, its 8-byte length included.
@@ -130,6 +131,8 @@ const arrayOf: { [D in Dtype]: new (buffer: ArrayBuffer) => DtypeArrays[D] } = {
   f32: Float32Array,
   f16: Uint16Array,
   bf16: Uint16Array,
+  f8e4m3fn: Uint8Array,
+  f8e5m2: Uint8Array,
   i64: BigInt64Array,
   i32: Int32Array,
   i16: Int16Array,

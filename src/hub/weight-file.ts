@@ -76,6 +76,15 @@ function refuseOtherFormats(path: string, first: Uint8Array): void {
   const isZip = first[0] === 0x50 && first[1] === 0x4b;
   const isPickle = first[0] === 0x80 && first[1]! >= 2 && first[1]! <= 5;
   const isPointer = new TextDecoder().decode(first) === 'version ';
+  const isGguf = new TextDecoder().decode(first.subarray(0, 4)) === 'GGUF';
+  if (isGguf) {
+    throw complain('MODEL_UNSUPPORTED', {
+      where: path,
+      expected: 'a safetensors file',
+      got: 'a GGUF file',
+      next: 'Maliang does not read GGUF; use the safetensors version of the model.',
+    });
+  }
   if (!isZip && !isPickle && !isPointer) return;
   const got = isPointer ? 'a Git LFS pointer' : 'a pickle, which can run code when it is read';
   throw complain('SAFETENSORS', {

@@ -5,8 +5,9 @@ import { type Graph, input, type Tensor } from '../graph/tensor.js';
 import { autoencoderKlDecode } from '../models/autoencoder-kl.js';
 import { autoencoderTinyDecode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../models/registry.js';
+import type { Family } from './families.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
-import type { Autoencoder } from './text-to-image-model.js';
+import type { Autoencoder, TextToImageModel } from './text-to-image-model.js';
 
 /** 8-bit RGB, rows from the top, channels interleaved. */
 export interface Pixels {
@@ -29,9 +30,18 @@ export function latentFactor(vae: Autoencoder): number {
     : vae.config.upsampleFactor ** (vae.config.decoderBlocks.length - 1);
 }
 
+/** Mean and deviation of each latent channel, where a file gives them. */
+export function statisticsOf(
+  vae: Autoencoder,
+): { readonly mean: readonly number[]; readonly std: readonly number[] } | undefined {
+  if (vae.className !== 'AutoencoderKL') return undefined;
+  const { latentsMean: mean, latentsStd: std } = vae.config;
+  return mean && std && { mean, std };
+}
+
 /** Latents [1, c, h, w] as the denoiser leaves them -> the picture. */
 export async function decodeLatents(
-  vae: Autoencoder,
+  { vae, family }: Pick<TextToImageModel, 'vae' | 'family'>,
   sessions: SessionCache,
   latents: FloatTensor,
   { shrink = 1, signal }: DecodeOptions = {},
@@ -40,7 +50,7 @@ export async function decodeLatents(
   const outputs = await sessions.run({
     part: vae,
     form: `${shape.join('x')} / ${shrink}`,
-    build: () => decoderGraph(vae, shape, shrink),
+    build: () => decoderGraph(vae, family.latentScaling, { shape, shrink }),
     feeds: new Map([['latents', latents]]),
     signal,
   });
@@ -50,10 +60,14 @@ export async function decodeLatents(
 }
 
 /** Input latents [1, c, h, w]; output pixels [height, width, 3], whole numbers from 0 to 255. */
-function decoderGraph(vae: Autoencoder, shape: readonly number[], shrink: number): Graph {
+function decoderGraph(
+  vae: Autoencoder,
+  scaling: Family['latentScaling'],
+  { shape, shrink }: { readonly shape: readonly number[]; readonly shrink: number },
+): Graph {
   const given = input('latents', shape);
   const small = shrink === 1 ? given : g.averagePool(given, { kernel: shrink });
-  const latents = unscaled(vae, small);
+  const latents = unscaled(vae, scaling, small);
   const picture =
     vae.className === 'AutoencoderKL'
       ? autoencoderKlDecode(new Scope(), vae.config, latents)
@@ -65,16 +79,14 @@ function decoderGraph(vae: Autoencoder, shape: readonly number[], shrink: number
   return new Map([['pixels', g.transpose(flat, [1, 2, 0])]]);
 }
 
-/** As diffusers' Stable Diffusion pipelines do it, which look at no shift_factor. */
-function unscaled(vae: Autoencoder, latents: Tensor): Tensor {
-  const { config } = vae;
-  if (vae.className === 'AutoencoderKL' && vae.config.latentsMean && vae.config.latentsStd) {
-    const perChannel = (values: readonly number[]): Tensor => {
-      const shape = [1, values.length, 1, 1];
-      return g.constant(floatTensor(Float32Array.from(values), shape));
-    };
-    const spread = g.mul(latents, perChannel(vae.config.latentsStd));
-    return g.add(g.div(spread, config.scalingFactor), perChannel(vae.config.latentsMean));
-  }
-  return g.div(latents, config.scalingFactor);
+/** Latents as the denoiser has them -> as the decoder wants them. */
+function unscaled(vae: Autoencoder, scaling: Family['latentScaling'], latents: Tensor): Tensor {
+  const { scalingFactor, shiftFactor } = vae.config;
+  if (scaling === 'shift') return g.add(g.div(latents, scalingFactor), shiftFactor);
+  const statistics = scaling === 'statistics' ? statisticsOf(vae) : undefined;
+  if (!statistics) return g.div(latents, scalingFactor);
+  const perChannel = (values: readonly number[]): Tensor =>
+    g.constant(floatTensor(Float32Array.from(values), [1, values.length, 1, 1]));
+  const spread = g.mul(latents, perChannel(statistics.std));
+  return g.add(g.div(spread, scalingFactor), perChannel(statistics.mean));
 }

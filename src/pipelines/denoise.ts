@@ -1,54 +1,60 @@
-/** @file Stage 2, noise to latents: the sampler runs over the denoiser; each picture has a generator of its own. */
-import { TorchGenerator } from '../core/random.js';
+/** @file Stage 3, noise to latents: the sampler runs over the denoiser; each picture has a stream of numbers of its own. */
 import { elementCount } from '../core/tensor-data.js';
 import type { StepEvent } from '../schedulers/sampler.js';
-import type { Conditioning } from './encode-prompt.js';
+import type { Conditionings } from './conditionings.js';
+import { guidedDenoiser } from './denoiser.js';
 import type { GenerationRequest } from './generation-request.js';
+import { normalStream } from './noise.js';
+import type { PictureSeed } from './picture-seeds.js';
 import type { SessionCache } from './session-cache.js';
+import { type EncodedSource, startLatents } from './start-latents.js';
 import { stepStream } from './step-stream.js';
 import type { TextToImageModel } from './text-to-image-model.js';
-import { unetDenoiser } from './unet-denoiser.js';
 
-/** What the text says, and what it does not when there is guidance. */
-export interface Conditionings {
-  readonly positive: Conditioning;
-  readonly negative: Conditioning | undefined;
-}
-
-/** Model calls of one picture. */
-export function countSteps({ sampler, steps }: GenerationRequest): number {
-  return sampler.plan({ steps }).timesteps.length;
+/** What all pictures of a request have in common. */
+export interface Prepared {
+  readonly request: GenerationRequest;
+  readonly conditionings: Conditionings;
+  readonly source: EncodedSource;
 }
 
 /** Yields every step of the picture with `seed`; returns its latents [c·h·w]. */
-export function denoise(
+export async function* denoise(
   model: TextToImageModel,
   sessions: SessionCache,
-  request: GenerationRequest,
-  conditionings: Conditionings,
-  seed: bigint,
+  { request, conditionings, source }: Prepared,
+  seed: PictureSeed,
 ): AsyncGenerator<StepEvent, Float32Array, undefined> {
-  const { sampler, steps, latentShape, guidance, timeIds, eta, signal } = request;
-  const generator = new TorchGenerator(seed);
-  const count = elementCount(latentShape);
-  const trajectory = sampler.plan({ steps });
-  const scale = trajectory.initialNoiseScale;
-  const start = generator.randn(count).map((value) => value * scale);
-  const denoiser = unetDenoiser(model.unet, sessions, {
+  const { latentShape, guidance, eta, signal, trajectory, range } = request;
+  const noise = normalStream(request.noiseSource, seed.seed);
+  const start = startLatents(model, { request, source, seed, noise });
+  if (range.start === range.end) return start.x;
+  const { adjust, extraChannels } = start;
+  const denoiser = guidedDenoiser(model.denoiser, sessions, {
     ...conditionings,
     latentShape,
     guidance,
-    timeIds,
+    extraChannels,
     signal,
   });
-  return stepStream(
+  const steps = stepStream(
     (call, onStep) =>
-      trajectory.sample(call, start, {
+      trajectory.sample(call, start.x, {
+        start: range.start,
         eta,
-        noise: () => generator.randn(count),
+        noise: () => noise.randn(elementCount(latentShape)),
         onStep,
+        ...(adjust && { adjust }),
         ...(signal && { signal }),
       }),
     denoiser,
   );
+  for (;;) {
+    const next = await steps.next();
+    if (next.done) return next.value;
+    yield next.value;
+    if (next.value.step + 1 < range.end) continue;
+    await steps.return(next.value.x);
+    return next.value.x;
+  }
 }

@@ -1,11 +1,22 @@
-/** @file Stage 1, words to numbers: every text tower reads the prompt, as diffusers' encode_prompt does. */
+/** @file Stage 1, words to numbers: every text tower reads the prompt, chunk by chunk, and their states are joined. */
 import { complain } from '../core/errors.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import { type Graph, input } from '../graph/tensor.js';
 import { clipText, clipTextWithProjection, eosPositions } from '../models/clip-text.js';
 import { Scope } from '../models/registry.js';
+import type { Family } from './families.js';
+import {
+  type ChunkRule,
+  chunkPrompt,
+  type Emphasis,
+  emptyChunk,
+  type PromptChunk,
+  type PromptSyntax,
+} from './prompt-chunks.js';
+import { concatenated } from './rows.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
-import type { TextToImageModel, TextTower } from './text-to-image-model.js';
+import type { TextToImageModel } from './text-to-image-model.js';
+import type { TextTower } from './text-towers.js';
 
 /** What one text tells the denoiser. */
 export interface Conditioning {
@@ -15,9 +26,25 @@ export interface Conditioning {
   readonly pooled: FloatTensor | undefined;
 }
 
-export interface EncodeOptions {
+/** What one tower says of a text. */
+export interface TowerReading {
+  /** [1, chunks · tokens, width]. */
+  readonly states: FloatTensor;
+  /** [1, projectionDim], of the first chunk. */
+  readonly pooled: FloatTensor | undefined;
+}
+
+/** How texts are read. */
+export interface PromptRule {
+  readonly syntax: PromptSyntax;
+  readonly emphasis: Emphasis;
+}
+
+export interface EncodeOptions extends PromptRule {
   /** Layers left out at the end of every tower. Default 0. */
   readonly clipSkip?: number | undefined;
+  /** Chunks at least; shorter texts get empty ones. Default 1. */
+  readonly chunks?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,14 +53,21 @@ export async function encodePrompt(
   model: TextToImageModel,
   sessions: SessionCache,
   text: string,
-  options: EncodeOptions = {},
+  options: EncodeOptions,
 ): Promise<Conditioning> {
-  const read: { states: FloatTensor; pooled?: FloatTensor }[] = [];
+  const count = Math.max(options.chunks ?? 1, countChunks(model, text, options));
+  const readings: TowerReading[] = [];
   for (const tower of model.towers) {
-    read.push(await readWith(tower, model.textStates, sessions, text, options));
+    const { textStates } = model.family;
+    readings.push(await readWith(tower, sessions, text, { ...options, textStates, count }));
   }
-  const pooled = read.find((result) => result.pooled)?.pooled;
-  return { states: sideBySide(read.map(({ states }) => states)), pooled };
+  return joinSideBySide(readings);
+}
+
+/** States [1, t, cᵢ] -> [1, t, Σcᵢ]; the pooled vector is that of the last tower that has one. */
+function joinSideBySide(readings: readonly TowerReading[]): Conditioning {
+  const pooled = readings.findLast((reading) => reading.pooled)?.pooled;
+  return { states: sideBySide(readings.map(({ states }) => states)), pooled };
 }
 
 /** Zeros in the shape of `conditioning`. */
@@ -43,55 +77,108 @@ export function zeroed({ states, pooled }: Conditioning): Conditioning {
   return { states: zeros(states), pooled: pooled && zeros(pooled) };
 }
 
-/** What the towers cannot read of a text, one line per distinct cut. */
-export function cutWarnings(model: TextToImageModel, label: string, text: string): string[] {
-  const lines = model.towers.map(({ tokenizer, tokens }) => {
-    const { truncatedText } = tokenizer.encodePrompt(text, { maxLength: tokens });
-    if (truncatedText === undefined) return undefined;
-    const cut = JSON.stringify(shortened(truncatedText));
-    return `${label}: only the first ${tokens - 2} tokens are read; left out: ${cut}.`;
-  });
-  return [...new Set(lines.filter((line) => line !== undefined))];
+/** Chunks of a text in the tower that needs most. */
+export function countChunks(model: TextToImageModel, text: string, rule: PromptRule): number {
+  return Math.max(
+    ...model.towers.map(
+      (tower) => chunkPrompt('prompt', text, { ...tower, ...rule }).chunks.length,
+    ),
+  );
 }
 
-/** Long texts keep their beginning and say how much follows. */
-function shortened(text: string): string {
-  const most = 200;
-  const characters = [...text];
-  if (characters.length <= most) return text;
-  return `${characters.slice(0, most).join('')}… and ${characters.length - most} more characters`;
+/** What a reader of the prompt should know, one line per distinct note. */
+export function promptNotes(
+  model: TextToImageModel,
+  label: string,
+  { text, ...rule }: PromptRule & { readonly text: string },
+): string[] {
+  const notes = model.towers.flatMap(
+    (tower) => chunkPrompt(label, text, { ...tower, ...rule }).notes,
+  );
+  return [...new Set(notes)];
+}
+
+interface ReadOptions extends EncodeOptions {
+  readonly textStates: Family['textStates'];
+  readonly count: number;
 }
 
 async function readWith(
   tower: TextTower,
-  textStates: TextToImageModel['textStates'],
   sessions: SessionCache,
   text: string,
-  { clipSkip = 0, signal }: EncodeOptions,
-): Promise<{ states: FloatTensor; pooled?: FloatTensor }> {
-  const { part, tokenizer, tokens } = tower;
+  options: ReadOptions,
+): Promise<TowerReading> {
+  const { tokenizer, tokens } = tower;
+  const rule: ChunkRule = { ...options, tokenizer, tokens };
+  const chunks = [...chunkPrompt('prompt', text, rule).chunks];
+  while (chunks.length < options.count) chunks.push(emptyChunk(rule));
+  const read: TowerReading[] = [];
+  for (const chunk of chunks) {
+    const { states, pooled } = await readChunk(tower, sessions, chunk, options);
+    read.push({ states: weighted(states, chunk.weights, options.emphasis), pooled });
+  }
+  if (read.length === 1) return read[0]!;
+  const width = read[0]!.states.shape[2]!;
+  const data = concatenated(read.map(({ states }) => states.data));
+  return { states: floatTensor(data, [1, data.length / width, width]), pooled: read[0]!.pooled };
+}
+
+async function readChunk(
+  { part, tokens }: TextTower,
+  sessions: SessionCache,
+  { ids }: PromptChunk,
+  { clipSkip = 0, textStates, signal }: ReadOptions,
+): Promise<TowerReading> {
   checkSkip(clipSkip, part.config.layers);
-  const ids = Array.from(tokenizer.encodePrompt(text, { maxLength: tokens }).ids);
   const eos = eosPositions([ids], part.config);
   const outputs = await sessions.run({
     part,
     form: `${tokens} tokens, skip ${clipSkip}`,
-    build: () => towerGraph(tower, textStates, clipSkip),
+    build: () => towerGraph(part, tokens, { textStates, clipSkip }),
     feeds: new Map([
       ['ids', { dtype: 'i64', shape: [1, tokens], data: BigInt64Array.from(ids, BigInt) }],
       ['eosPosition', { dtype: 'i64', shape: [1], data: BigInt64Array.from(eos, BigInt) }],
     ]),
     signal,
   });
-  const states = floatOutput(outputs, 'states');
-  return outputs.has('pooled') ? { states, pooled: floatOutput(outputs, 'pooled') } : { states };
+  const pooled = outputs.has('pooled') ? floatOutput(outputs, 'pooled') : undefined;
+  return { states: floatOutput(outputs, 'states'), pooled };
+}
+
+/** States [1, t, c] times the weight of each token; `original` keeps the mean over the chunk. */
+function weighted(
+  states: FloatTensor,
+  weights: readonly number[],
+  emphasis: Emphasis,
+): FloatTensor {
+  if (weights.every((weight) => weight === 1)) return states;
+  const width = states.shape[2]!;
+  const f = Math.fround;
+  const factors = Float32Array.from(weights);
+  const scaled = states.data.map((value, i) => value * factors[Math.floor(i / width)]!);
+  if (emphasis === 'no-norm') return floatTensor(scaled, states.shape);
+  const ratio = f(f(mean(states.data)) / f(mean(scaled)));
+  return floatTensor(
+    scaled.map((value) => value * ratio),
+    states.shape,
+  );
+}
+
+function mean(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
 }
 
 /** Inputs ids i64 [1, t] and eosPosition i64 [1]; outputs states [1, t, c] and pooled [1, p]. */
 function towerGraph(
-  { part, tokens }: TextTower,
-  textStates: TextToImageModel['textStates'],
-  clipSkip: number,
+  part: TextTower['part'],
+  tokens: number,
+  {
+    textStates,
+    clipSkip,
+  }: { readonly textStates: Family['textStates']; readonly clipSkip: number },
 ): Graph {
   const inputs = {
     ids: input('ids', [1, tokens], 'i64'),

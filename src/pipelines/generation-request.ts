@@ -1,16 +1,24 @@
-/** @file What a caller may ask of a text-to-image pipeline, checked and filled with the model's defaults. */
-import { randomInt } from 'node:crypto';
+/** @file What a caller may ask of a pipeline, checked and filled with the model's defaults. */
 import { complain, type MaliangError } from '../core/errors.js';
-import type { PredictionType, Sampler } from '../schedulers/sampler.js';
+import type { FloatTensor } from '../core/tensor-data.js';
+import type { PredictionType, Sampler, Trajectory } from '../schedulers/sampler.js';
 import { loadSampler } from '../schedulers/table.js';
 import { latentFactor } from './decode-latents.js';
+import type { EncodeMode } from './encode-picture.js';
+import type { Task } from './families.js';
 import type { Guidance } from './guidance.js';
+import { type PictureOptions, type PreparedPicture, preparePicture } from './input-picture.js';
+import { inpaintingChannels } from './model-fit.js';
+import type { NoiseSource } from './noise.js';
+import { type PictureSeed, pictureSeeds, type SeedOptions } from './picture-seeds.js';
 import { type PictureSize, pictureSize } from './picture-size.js';
-import type { TextToImageModel } from './text-to-image-model.js';
+import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
+import { type StepRange, stepRange } from './step-range.js';
+import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
+import { type SizeConditions, type TimeIds, timeIdsOf } from './time-ids.js';
 
-export interface GenerateOptions {
-  /** 0 to 2⁶⁴ − 1, bigint above 2⁵³ − 1; picture k has seed + k. Default: random below 2³². */
-  readonly seed?: number | bigint | undefined;
+/** SDXL's size conditions are looked at by models that are told sizes only. */
+export interface GenerateOptions extends SizeConditions, PictureOptions, SeedOptions {
   /** Pictures, 1 to 10,000. Default 1. */
   readonly num?: number | undefined;
   /** Denoising steps. Default: the model's. */
@@ -21,7 +29,14 @@ export interface GenerateOptions {
   readonly guidanceRescale?: number | undefined;
   /** What the picture should not show. */
   readonly negativePrompt?: string | undefined;
-  /** Pixels, a multiple of the decoder's factor. Default: the model's. */
+  /**
+   * `a1111` reads weights such as (word:1.3), BREAK and AND, and long prompts in chunks; `plain`
+   * takes prompts literally and reads their beginning only, as diffusers does. Default a1111.
+   */
+  readonly promptSyntax?: PromptSyntax | undefined;
+  /** What weights do. Default original, the webui's. */
+  readonly emphasis?: Emphasis | undefined;
+  /** Pixels, a multiple of the decoder's factor. Default: the picture's to start from, else the model's. */
   readonly width?: number | undefined;
   readonly height?: number | undefined;
   /** Share of fresh noise in samplers of the DDIM family, 0 to 1. Default 0. */
@@ -30,54 +45,91 @@ export interface GenerateOptions {
   readonly clipSkip?: number | undefined;
   /** diffusers' class name of another sampler on the model's noise levels. */
   readonly sampler?: string | undefined;
-  /** SDXL only: the size the training picture would have had. Default: the picture's. */
-  readonly originalSize?: PictureSize | undefined;
-  /** SDXL only: where the crop would have begun, pixels. Default 0, 0. */
-  readonly cropTopLeft?: { readonly top: number; readonly left: number } | undefined;
-  /** SDXL only: the size of the crop. Default: the picture's. */
-  readonly targetSize?: PictureSize | undefined;
+  /** Whose random numbers. Default cpu, torch's. */
+  readonly noiseSource?: NoiseSource | undefined;
+  /** How much of `init` is drawn anew, 0 to 1. Default: the model's. */
+  readonly strength?: number | undefined;
+  /** Whether `init` becomes a sample of its latents or the likeliest. Default sample. */
+  readonly encodeMode?: EncodeMode | undefined;
+  /** Latents [1, c, h, w] to start from instead of `init`; a picture's `latents`. */
+  readonly initLatents?: FloatTensor | undefined;
+  /** Goes on from `init` or `initLatents` at this share of the noise schedule, adding no noise. */
+  readonly denoisingStart?: number | undefined;
+  /** Stops at this share of the noise schedule; a refiner goes on from there. */
+  readonly denoisingEnd?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A request with nothing left open. */
 export interface GenerationRequest extends PictureSize {
+  readonly task: Task;
   readonly prompt: string;
   /** Undefined when nobody gave one, which is not the empty text for every model. */
   readonly negativePrompt: string | undefined;
-  readonly seeds: readonly bigint[];
+  readonly promptSyntax: PromptSyntax;
+  readonly emphasis: Emphasis;
+  readonly seeds: readonly PictureSeed[];
+  readonly noiseSource: NoiseSource;
   readonly steps: number;
   readonly guidance: Guidance;
   readonly eta: number;
   readonly clipSkip: number;
   readonly sampler: Sampler;
+  readonly trajectory: Trajectory;
+  /** The steps that are taken. */
+  readonly range: StepRange;
+  readonly denoisingStart: number | undefined;
+  readonly strength: number;
+  readonly encodeMode: EncodeMode;
+  readonly picture: PreparedPicture | undefined;
+  readonly initLatents: Float32Array | undefined;
+  /** Whether the denoiser looks at mask and masked picture itself. */
+  readonly isInpainting: boolean;
   /** [channels, height, width]. */
   readonly latentShape: readonly [number, number, number];
-  /** SDXL's original height and width, crop top and left, target height and width. */
-  readonly timeIds: readonly number[];
+  readonly timeIds: TimeIds;
+  readonly warnings: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
 
 const mostPictures = 10_000;
-const largestSeed = 2n ** 64n - 1n;
 
-/** Throws USAGE, naming the option; MODEL_UNSUPPORTED for samplers that do not run on this model. */
-export function resolveRequest(
+/** Throws USAGE, naming the option; MODEL_UNSUPPORTED for what does not run on this model; IMAGE. */
+export async function resolveRequest(
   model: TextToImageModel,
   prompt: string,
   options: GenerateOptions,
-): GenerationRequest {
-  const { defaults } = model;
-  const size = pictureSize(model, options);
-  const factor = latentFactor(model.vae);
+): Promise<GenerationRequest> {
+  const { vae } = model;
+  const picture = await preparePicture(model, options);
+  const size = picture?.size ?? sizeOf(model, options);
+  const task = taskOf(options, picture);
+  const defaults = defaultsOf(model, task);
   const num = inRange('num', options.num ?? 1, { from: 1, to: mostPictures, whole: true });
   const sampler = samplerOf(model, options.sampler);
-  const steps = options.steps ?? defaults.steps;
+  const steps = inRange('steps', options.steps ?? defaults.steps, {
+    from: 1,
+    to: sampler.trainTimesteps,
+    whole: true,
+  });
+  const factor = latentFactor(vae);
+  const latentShape = [
+    vae.config.latentChannels,
+    size.height / factor,
+    size.width / factor,
+  ] as const;
+  const ranged = rangeOf(model, options, { task, sampler, steps });
   return {
     ...size,
+    ...ranged,
+    task,
     prompt: checkedText('prompt', prompt),
     negativePrompt: options.negativePrompt ?? defaults.negativePrompt,
-    seeds: seedsFrom(options.seed ?? randomInt(2 ** 32), num),
-    steps: inRange('steps', steps, { from: 1, to: sampler.trainTimesteps, whole: true }),
+    promptSyntax: oneOf('promptSyntax', options.promptSyntax, ['a1111', 'plain']),
+    emphasis: oneOf('emphasis', options.emphasis, ['original', 'no-norm', 'ignore', 'none']),
+    seeds: pictureSeeds(options, num),
+    noiseSource: oneOf('noiseSource', options.noiseSource, ['cpu', 'cuda']),
+    steps,
     guidance: {
       scale: inRange('guidanceScale', options.guidanceScale ?? defaults.guidanceScale, {}),
       rescale: inRange('guidanceRescale', options.guidanceRescale ?? 0, { to: 1 }),
@@ -85,15 +137,109 @@ export function resolveRequest(
     eta: inRange('eta', options.eta ?? 0, { to: 1 }),
     clipSkip: options.clipSkip ?? 0,
     sampler,
-    latentShape: [model.unet.config.inChannels, size.height / factor, size.width / factor],
-    timeIds: timeIdsOf(size, options),
+    encodeMode: oneOf('encodeMode', options.encodeMode, ['sample', 'mode']),
+    picture,
+    initLatents: checkedLatents(options, latentShape),
+    isInpainting: isInpainting(model, task),
+    latentShape,
+    timeIds: timeIdsOf(checkedSizes(options), {
+      size,
+      wantsAestheticScore: model.wantsAestheticScore,
+      fromPicture: task !== 'text',
+    }),
+    warnings: [...(picture?.warnings ?? []), ...ranged.warnings],
     signal: options.signal,
   };
 }
 
-/** A seed as a number where numbers are exact. */
-export function plainSeed(seed: bigint): number | bigint {
-  return seed <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(seed) : seed;
+/** The defaults of a task: the folder's own before the family's. */
+export function defaultsOf(model: TextToImageModel, task: Task): GenerationDefaults {
+  const { family, given } = model;
+  return {
+    steps: given.steps ?? family.steps,
+    guidanceScale: given.guidanceScale ?? family.defaults[task].guidanceScale,
+    negativePrompt: given.negativePrompt,
+  };
+}
+
+function taskOf(
+  { initLatents, strength, denoisingStart }: GenerateOptions,
+  picture: PreparedPicture | undefined,
+): Task {
+  if (picture?.mask) return 'inpaint';
+  if (picture || initLatents) return 'image';
+  for (const [name, value] of Object.entries({ strength, denoisingStart })) {
+    if (value !== undefined)
+      throw misuse(name, 'init beside it', 'none', 'Give a picture to start from.');
+  }
+  return 'text';
+}
+
+/** Models made for inpainting draw nothing else. */
+function isInpainting({ denoiser, vae }: TextToImageModel, task: Task): boolean {
+  const { inChannels } = denoiser.config;
+  const isMade = inChannels === inpaintingChannels(vae.config.latentChannels);
+  if (!isMade || task === 'inpaint') return isMade;
+  throw complain('MODEL_UNSUPPORTED', {
+    where: 'generate',
+    expected: 'init and mask, as this is an inpainting model',
+    got: task === 'text' ? 'neither' : 'no mask',
+    next: 'Give both, or use a model that draws from words.',
+  });
+}
+
+interface Planned {
+  readonly task: Task;
+  readonly sampler: Sampler;
+  readonly steps: number;
+}
+
+function rangeOf(
+  model: TextToImageModel,
+  options: GenerateOptions,
+  { task, sampler, steps }: Planned,
+): Pick<GenerationRequest, 'trajectory' | 'range' | 'strength' | 'denoisingStart' | 'warnings'> {
+  const fallback = model.family.defaults[task].strength;
+  const strength = inRange('strength', options.strength ?? fallback, { to: 1 });
+  const denoisingStart = optionalShare('denoisingStart', options.denoisingStart);
+  const denoisingEnd = optionalShare('denoisingEnd', options.denoisingEnd);
+  const trajectory = sampler.plan({ steps });
+  const { trainTimesteps } = sampler;
+  const request = { steps, strength, denoisingStart, denoisingEnd, trainTimesteps };
+  const range = stepRange(trajectory, request);
+  if (range.start < range.end) return { trajectory, range, strength, denoisingStart, warnings: [] };
+  const why =
+    denoisingStart === undefined
+      ? `strength: ${strength} of ${steps} steps is none`
+      : `denoisingStart: no step is left after ${denoisingStart}`;
+  const warnings = [`${why}; the picture only goes through the autoencoder.`];
+  return { trajectory, range, strength, denoisingStart, warnings };
+}
+
+function optionalShare(name: string, value: number | undefined): number | undefined {
+  if (value === undefined || (value > 0 && value < 1)) return value;
+  throw misuse(name, 'a number between 0 and 1', value);
+}
+
+function sizeOf(model: TextToImageModel, options: GenerateOptions): PictureSize {
+  const { initLatents, width, height } = options;
+  if (!initLatents || width !== undefined || height !== undefined) {
+    return pictureSize(model, options);
+  }
+  const [, , rows = 0, columns = 0] = initLatents.shape;
+  const factor = latentFactor(model.vae);
+  return { width: columns * factor, height: rows * factor };
+}
+
+function checkedLatents(
+  { init, initLatents }: GenerateOptions,
+  shape: readonly number[],
+): Float32Array | undefined {
+  if (!initLatents) return undefined;
+  if (init !== undefined) throw misuse('initLatents', 'no init beside it', 'both', 'Give one.');
+  const wanted = [1, ...shape].join(',');
+  if (initLatents.shape.join(',') === wanted) return initLatents.data;
+  throw misuse('initLatents', `f32[${wanted}]`, `f32[${initLatents.shape.join(',')}]`);
 }
 
 function samplerOf(model: TextToImageModel, className: string | undefined): Sampler {
@@ -111,23 +257,18 @@ function samplerOf(model: TextToImageModel, className: string | undefined): Samp
   });
 }
 
-function seedsFrom(seed: number | bigint, num: number): bigint[] {
-  const isInteger = typeof seed === 'bigint' || Number.isSafeInteger(seed);
-  const first = isInteger ? BigInt(seed) : -1n;
-  if (first >= 0n && first + BigInt(num - 1) <= largestSeed) {
-    return Array.from({ length: num }, (_, k) => first + BigInt(k));
+function checkedSizes(options: GenerateOptions): SizeConditions {
+  const { originalSize, targetSize, negativeOriginalSize, negativeTargetSize } = options;
+  const { cropTopLeft, negativeCropTopLeft } = options;
+  const sizes = { originalSize, targetSize, negativeOriginalSize, negativeTargetSize };
+  for (const [name, size] of Object.entries({ ...sizes, cropTopLeft, negativeCropTopLeft })) {
+    for (const value of Object.values(size ?? {})) inRange(name, value, { whole: true });
   }
-  const next = 'Give seeds above 9007199254740991 as bigint.';
-  throw misuse('seed', `a whole number from 0 to ${largestSeed - BigInt(num - 1)}`, seed, next);
-}
-
-function timeIdsOf(size: PictureSize, options: GenerateOptions): number[] {
-  const original = options.originalSize ?? size;
-  const { top, left } = options.cropTopLeft ?? { top: 0, left: 0 };
-  const target = options.targetSize ?? size;
-  const ids = [original.height, original.width, top, left, target.height, target.width];
-  for (const id of ids) inRange('originalSize, cropTopLeft, targetSize', id, { whole: true });
-  return ids;
+  const { aestheticScore, negativeAestheticScore } = options;
+  for (const [name, score] of Object.entries({ aestheticScore, negativeAestheticScore })) {
+    if (score !== undefined) inRange(name, score, { to: 100 });
+  }
+  return options;
 }
 
 function inRange(
@@ -138,6 +279,13 @@ function inRange(
   const isNumber = whole ? Number.isInteger(value) : Number.isFinite(value);
   if (isNumber && value >= from && value <= to) return value;
   throw misuse(name, `a ${whole ? 'whole ' : ''}number from ${from} to ${to}`, value);
+}
+
+/** The first choice when nothing is given. */
+function oneOf<T extends string>(name: string, value: T | undefined, choices: readonly T[]): T {
+  if (value === undefined) return choices[0]!;
+  if (choices.includes(value)) return value;
+  throw misuse(name, `one of ${choices.join(', ')}`, value);
 }
 
 function checkedText(name: string, text: unknown): string {

@@ -10,19 +10,27 @@ export interface Guidance {
 
 const f = Math.fround;
 
-/** unconditional + scale · (text − unconditional) in f32, rescaled when asked. */
+/** What the model says to one text, and the share of that text. */
+export interface ClauseOutput {
+  readonly text: Float32Array;
+  readonly weight: number;
+}
+
+/** unconditional + scale · Σ weight · (text − unconditional) in f32, rescaled when asked. */
 export function guide(
   unconditional: Float32Array,
-  text: Float32Array,
+  clauses: readonly ClauseOutput[],
   { scale, rescale }: Guidance,
 ): Float32Array {
-  const factor = f(scale);
-  const guided = text.map((value, i) => {
-    const base = unconditional[i]!;
-    return base + f(factor * f(value - base));
-  });
+  const guided = unconditional.slice();
+  for (const { text, weight } of clauses) {
+    const factor = f(scale * weight);
+    for (let i = 0; i < guided.length; i++) {
+      guided[i] = guided[i]! + f(factor * f(text[i]! - unconditional[i]!));
+    }
+  }
   if (rescale === 0) return guided;
-  const ratio = f(deviation(text) / deviation(guided));
+  const ratio = f(deviation(clauses[0]!.text) / deviation(guided));
   const [share, rest] = [f(rescale), f(1 - rescale)];
   return guided.map((value) => f(share * f(value * ratio)) + f(rest * value));
 }

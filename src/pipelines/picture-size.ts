@@ -12,9 +12,9 @@ export interface PictureSize {
 const largestSide = 16_384;
 
 /** The size the model was trained for: its latents' size times the decoder's factor. */
-export function nativeSize({ unet, vae, textStates }: TextToImageModel): PictureSize {
-  const fallback = textStates === 'penultimate' ? 128 : 64;
-  const [height, width] = unet.config.sampleSize ?? [fallback, fallback];
+export function nativeSize({ denoiser, vae, family }: TextToImageModel): PictureSize {
+  const fallback = family.latentSpace === 'sd1' ? 64 : 128;
+  const [height, width] = denoiser.config.sampleSize ?? [fallback, fallback];
   const factor = latentFactor(vae);
   return { width: width * factor, height: height * factor };
 }

@@ -2,6 +2,7 @@
 import { complain } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import type { Graph } from '../graph/tensor.js';
+import { withBuiltParameters } from '../models/built-parameters.js';
 import type { Engine, RemoteSession } from '../runtime/engine.js';
 import { orAborted } from '../runtime/or-aborted.js';
 import type { Values } from '../runtime/session.js';
@@ -65,7 +66,9 @@ export class SessionCache {
 
   #load(key: string, part: ModelPart, build: () => Graph): Entry {
     this.#onLoad?.(part.name);
-    const session = this.#engine.load(build(), { weights: part.weights });
+    const session = this.#engine.load(withBuiltParameters(build(), part.builds ?? new Map()), {
+      weights: part.weights,
+    });
     session.catch(() => this.#entries.delete(key));
     return { key, part: part.name, session, users: 0 };
   }

@@ -1,26 +1,33 @@
-/** @file Pictures from words, with models in the layout of diffusers: encode, denoise, decode. */
+/** @file Pictures from words, and from pictures and masks: encode, denoise, decode, with models in the layout of diffusers. */
 import { fileURLToPath } from 'node:url';
 import { complain, throwIfAborted } from '../core/errors.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
+import type { Device } from '../runtime/devices.js';
 import { Engine } from '../runtime/engine.js';
+import { encodeRequest, textWarnings } from './conditionings.js';
 import { decodeLatents, type Pixels } from './decode-latents.js';
-import { type Conditionings, countSteps, denoise } from './denoise.js';
-import { cutWarnings, encodePrompt, zeroed } from './encode-prompt.js';
+import { denoise, type Prepared } from './denoise.js';
 import {
+  defaultsOf,
   type GenerateOptions,
   type GenerationRequest,
-  plainSeed,
   resolveRequest,
 } from './generation-request.js';
+import type { AdapterOptions } from './model-adapters.js';
+import type { OpenModelOptions } from './model-source.js';
+import type { NoiseSource } from './noise.js';
+import { type PictureSeed, plainSeed } from './picture-seeds.js';
 import { nativeSize, type PictureSize } from './picture-size.js';
 import { previewLatents } from './preview.js';
 import { SessionCache } from './session-cache.js';
+import { encodeSource } from './start-latents.js';
 import {
+  type Autoencoder,
   type GenerationDefaults,
+  readPreviewDecoder,
   readTextToImageModel,
   type TextToImageModel,
 } from './text-to-image-model.js';
-import { isGuided } from './unet-denoiser.js';
 
 /** A finished picture and what made it. */
 export interface GeneratedImage extends Pixels {
@@ -28,10 +35,21 @@ export interface GeneratedImage extends Pixels {
   readonly negativePrompt: string | undefined;
   /** bigint above 2⁵³ − 1. */
   readonly seed: number | bigint;
+  /** Where the noise was turned to, and how far; undefined without a variation. */
+  readonly variationSeed: number | bigint | undefined;
+  readonly variationStrength: number | undefined;
+  /** As asked for; a strength below 1 takes fewer. */
   readonly steps: number;
   readonly guidanceScale: number;
   /** diffusers' class name of the sampler. */
   readonly sampler: string;
+  /** How much of the given picture was drawn anew; undefined for pictures from words. */
+  readonly strength: number | undefined;
+  /** Layers of the text encoders left out. */
+  readonly clipSkip: number;
+  readonly noiseSource: NoiseSource;
+  /** As the last step left them, [1, c, h, w]; `initLatents` of a refiner. */
+  readonly latents: FloatTensor;
   readonly model: string;
   /** Time for this picture; the first one's includes loading. */
   readonly elapsedMs: number;
@@ -66,9 +84,13 @@ export interface LoadProgress {
   readonly component: string;
 }
 
-export interface FromPretrainedOptions {
+export interface FromPretrainedOptions extends OpenModelOptions, AdapterOptions {
   /** Threads for one operation; defaults to all cores. */
   readonly threads?: number | undefined;
+  /** Where to compute. Default cpu; another one that is not there is a DEVICE error at the first run. */
+  readonly device?: Device | undefined;
+  /** Folder of an AutoencoderTiny (TAESD) for the model's latents, to preview pictures at full size. */
+  readonly previewDecoder?: string | undefined;
   /** Weight files of a variant, such as `fp16`, where a component has them. */
   readonly variant?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -84,18 +106,26 @@ const builtInFolder = fileURLToPath(new URL('../../assets/model', import.meta.ur
  */
 export class TextToImage implements AsyncDisposable {
   readonly #model: TextToImageModel;
+  readonly #previewDecoder: Autoencoder | undefined;
   readonly #engine: Engine;
   readonly #sessions: SessionCache;
   #isDisposed = false;
 
-  private constructor(model: TextToImageModel, engine: Engine, onLoad: (part: string) => void) {
+  private constructor(
+    model: TextToImageModel,
+    previewDecoder: Autoencoder | undefined,
+    sessions: SessionCache,
+    engine: Engine,
+  ) {
     this.#model = model;
+    this.#previewDecoder = previewDecoder;
+    this.#sessions = sessions;
     this.#engine = engine;
-    this.#sessions = new SessionCache(engine, onLoad);
   }
 
   /**
-   * Reads a model folder, or the built-in model when no path is given, and starts the engine.
+   * Reads a model folder or a single safetensors file with original key names, or the built-in model
+   * when no path is given, and starts the engine.
    * Weights are loaded when first needed. Throws MODEL_NOT_FOUND, MODEL_UNSUPPORTED, CONFIG,
    * WEIGHTS, SAFETENSORS, TOKENIZER, FILE_READ, USAGE or CANCELLED.
    */
@@ -103,22 +133,23 @@ export class TextToImage implements AsyncDisposable {
     path?: string,
     options: FromPretrainedOptions = {},
   ): Promise<TextToImage> {
-    const { threads, variant, signal, onProgress } = options;
+    const { threads, device, previewDecoder, signal, onProgress } = options;
     throwIfAborted('fromPretrained', signal);
-    const engine = Engine.start({ threads });
+    const engine = Engine.start({ threads, device });
     try {
       const model = await readTextToImageModel(path ?? builtInFolder, {
+        ...options,
         name: path === undefined ? 'builtin' : undefined,
-        variant,
         onPart: (component) => {
           throwIfAborted('fromPretrained', signal);
           onProgress?.({ stage: 'read', component });
         },
       });
+      const decoder =
+        previewDecoder === undefined ? undefined : await readPreviewDecoder(model, previewDecoder);
       throwIfAborted('fromPretrained', signal);
-      return new TextToImage(model, engine, (component) =>
-        onProgress?.({ stage: 'load', component }),
-      );
+      const onLoad = (component: string) => onProgress?.({ stage: 'load', component });
+      return new TextToImage(model, decoder, new SessionCache(engine, onLoad), engine);
     } catch (cause) {
       await engine.dispose();
       throw cause;
@@ -136,7 +167,7 @@ export class TextToImage implements AsyncDisposable {
   }
 
   get defaults(): GenerationDefaults & PictureSize {
-    return { ...this.#model.defaults, ...nativeSize(this.#model) };
+    return { ...defaultsOf(this.#model, 'text'), ...nativeSize(this.#model) };
   }
 
   /** Settings of the model's files that are read otherwise or have no effect. */
@@ -170,17 +201,22 @@ export class TextToImage implements AsyncDisposable {
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     if (this.#isDisposed) throw disposed();
-    const request = resolveRequest(this.#model, prompt, options);
-    throwIfAborted('generate', request.signal);
-    for (const message of this.#warningsOf(request)) yield { kind: 'warning', message };
+    throwIfAborted('generate', options.signal);
+    const request = await resolveRequest(this.#model, prompt, options);
+    const warnings = [...request.warnings, ...textWarnings(this.#model, request)];
+    for (const message of warnings) yield { kind: 'warning', message };
     let start = performance.now();
-    const conditionings = await this.#encode(request);
+    const conditionings = await encodeRequest(this.#model, this.#sessions, request);
+    const source = await encodeSource(this.#model, this.#sessions, request);
+    const prepared = { request, conditionings, source };
     for (const [image, seed] of request.seeds.entries()) {
-      const latents = yield* this.#steps(request, conditionings, image, seed);
+      const latents = yield* this.#steps(prepared, image, seed);
       const { signal } = request;
-      const pixels = await decodeLatents(this.#model.vae, this.#sessions, latents, { signal });
+      const drawn = await decodeLatents(this.#model, this.#sessions, latents, { signal });
+      const pixels = request.picture?.finish(drawn) ?? drawn;
       const elapsedMs = performance.now() - start;
-      yield { kind: 'image', image, picture: this.#picture(request, seed, pixels, elapsedMs) };
+      const picture = this.#picture(request, seed, { ...pixels, latents, elapsedMs });
+      yield { kind: 'image', image, picture };
       start = performance.now();
     }
   }
@@ -195,48 +231,25 @@ export class TextToImage implements AsyncDisposable {
     return this.dispose();
   }
 
-  #warningsOf({ prompt, negativePrompt, guidance }: GenerationRequest): string[] {
-    const warnings = cutWarnings(this.#model, 'prompt', prompt);
-    if (negativePrompt === undefined) return warnings;
-    if (isGuided(this.#model.unet, guidance)) {
-      return [...warnings, ...cutWarnings(this.#model, 'negativePrompt', negativePrompt)];
-    }
-    const reason = `negativePrompt: not looked at with a guidanceScale of ${guidance.scale}.`;
-    return negativePrompt === '' ? warnings : [...warnings, reason];
-  }
-
-  async #encode(request: GenerationRequest): Promise<Conditionings> {
-    const { prompt, negativePrompt, guidance, clipSkip, signal } = request;
-    const model = this.#model;
-    const positive = await encodePrompt(model, this.#sessions, prompt, { clipSkip, signal });
-    if (!isGuided(model.unet, guidance)) return { positive, negative: undefined };
-    if (negativePrompt === undefined && model.zeroesForEmptyPrompt) {
-      return { positive, negative: zeroed(positive) };
-    }
-    // diffusers leaves no layers out here.
-    const text = negativePrompt ?? '';
-    return { positive, negative: await encodePrompt(model, this.#sessions, text, { signal }) };
-  }
-
   async *#steps(
-    request: GenerationRequest,
-    conditionings: Conditionings,
+    prepared: Prepared,
     image: number,
-    seed: bigint,
+    seed: PictureSeed,
   ): AsyncGenerator<GenerationEvent, FloatTensor, undefined> {
-    const { latentShape, signal } = request;
-    const { vae } = this.#model;
-    const steps = countSteps(request);
+    const { latentShape, signal, range } = prepared.request;
+    const steps = range.end - range.start;
     const tensor = (x: Float32Array): FloatTensor => floatTensor(x, [1, ...latentShape]);
-    const events = denoise(this.#model, this.#sessions, request, conditionings, seed);
+    const rule = { model: this.#model, decoder: this.#previewDecoder };
+    const events = denoise(this.#model, this.#sessions, prepared, seed);
     try {
       for (;;) {
         const next = await events.next();
         if (next.done) return tensor(next.value);
-        const { step, timestep, x, denoised } = next.value;
-        const preview = () => previewLatents(vae, this.#sessions, tensor(denoised), signal);
+        const { timestep, x, denoised } = next.value;
+        const preview = () => previewLatents(rule, this.#sessions, tensor(denoised), signal);
         const latents = tensor(x);
-        yield { kind: 'step', image, step: step + 1, steps, timestep, latents, preview };
+        const step = next.value.step - range.start + 1;
+        yield { kind: 'step', image, step, steps, timestep, latents, preview };
       }
     } finally {
       await events.return(new Float32Array());
@@ -245,21 +258,24 @@ export class TextToImage implements AsyncDisposable {
 
   #picture(
     request: GenerationRequest,
-    seed: bigint,
-    pixels: Pixels,
-    elapsedMs: number,
+    { seed, variation }: PictureSeed,
+    drawn: Pixels & Pick<GeneratedImage, 'latents' | 'elapsedMs'>,
   ): GeneratedImage {
-    const { prompt, negativePrompt, steps, guidance, sampler } = request;
+    const { prompt, negativePrompt, steps, guidance, sampler, clipSkip } = request;
     return {
-      ...pixels,
+      ...drawn,
       prompt,
       negativePrompt,
       seed: plainSeed(seed),
+      variationSeed: variation && plainSeed(variation.seed),
+      variationStrength: variation?.strength,
       steps,
       guidanceScale: guidance.scale,
       sampler: sampler.className,
+      strength: request.task === 'text' ? undefined : request.strength,
+      clipSkip,
+      noiseSource: request.noiseSource,
       model: this.name,
-      elapsedMs,
     };
   }
 }

@@ -2,6 +2,7 @@
 import { complain, throwIfAborted } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import type { Graph } from '../graph/tensor.js';
+import { type Device, devices } from './devices.js';
 import { HostProcess } from './host-process.js';
 import type { Request } from './messages.js';
 import { orAborted } from './or-aborted.js';
@@ -12,13 +13,15 @@ import type { TensorInFile } from './weights.js';
 export interface EngineOptions {
   /** Threads for one operation; defaults to all cores. */
   readonly threads?: number | undefined;
+  /** Where models run. Default cpu. */
+  readonly device?: Device | undefined;
 }
 
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface LoadOptions extends Omit<SessionOptions, 'threads'>, RunOptions {
+export interface LoadOptions extends Omit<SessionOptions, 'threads' | 'device'>, RunOptions {
   /** Where the parameters lie, by name; parameters not named are fed like inputs. */
   readonly weights?: ReadonlyMap<string, TensorInFile>;
 }
@@ -46,13 +49,15 @@ export interface RemoteSession extends AsyncDisposable {
  */
 export class Engine implements AsyncDisposable {
   readonly #threads: number | undefined;
+  readonly #device: Device | undefined;
   #host: HostProcess;
   #tail: Promise<unknown> = Promise.resolve();
   #sessions = 0;
   #isDisposed = false;
 
-  private constructor(threads: number | undefined) {
+  private constructor({ threads, device }: EngineOptions) {
     this.#threads = threads;
+    this.#device = device;
     this.#host = new HostProcess();
   }
 
@@ -61,7 +66,7 @@ export class Engine implements AsyncDisposable {
    * count, RUNTIME when the compiled child is missing.
    */
   static start(options: EngineOptions = {}): Engine {
-    const { threads } = options;
+    const { threads, device } = options;
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
       throw complain('USAGE', {
         where: 'engine',
@@ -70,7 +75,15 @@ export class Engine implements AsyncDisposable {
         next: 'Leave it out to use all cores.',
       });
     }
-    return new Engine(threads);
+    if (device !== undefined && !devices.includes(device)) {
+      throw complain('USAGE', {
+        where: 'engine',
+        expected: `device as one of ${devices.join(', ')}`,
+        got: `${device}`,
+        next: 'Leave it out to use the processor.',
+      });
+    }
+    return new Engine(options);
   }
 
   /** Process id of the child, while it has one. */
@@ -85,12 +98,12 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Loads a model; the child writes its ONNX form and maps its weights. Rejects with RUNTIME when
-   * ONNX Runtime refuses it or a weight file.
+   * ONNX Runtime refuses it or a weight file, DEVICE when the device is not there.
    */
   async load(graph: Graph, options: LoadOptions = {}): Promise<RemoteSession> {
     const { signal, weights = new Map(), ...sessionOptions } = options;
     const id = this.#sessions++;
-    const threaded = { ...sessionOptions, threads: this.#threads };
+    const threaded = { ...sessionOptions, threads: this.#threads, device: this.#device };
     const packed = packGraph(graph);
     const load: Request = { kind: 'load', session: id, graph: packed, weights, options: threaded };
     let loadedIn: HostProcess | undefined;

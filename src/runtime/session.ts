@@ -3,11 +3,14 @@ import * as ort from 'onnxruntime-node';
 import { complain, MaliangError } from '../core/errors.js';
 import { type Dtype, elementCount, type TensorData } from '../core/tensor-data.js';
 import type { EmittedModel } from '../graph/emit.js';
+import { type Device, deviceNeeds, devices } from './devices.js';
 
 /** Named tensors going into or coming out of a run. */
 export type Values = ReadonlyMap<string, TensorData>;
 
 export interface SessionOptions {
+  /** Where to run. Default cpu. */
+  readonly device?: Device | undefined;
   /** Threads for one operation; defaults to all cores. */
   readonly threads?: number | undefined;
   /** Weights stay in their files' pages instead of being copied in a faster layout. */
@@ -52,7 +55,7 @@ function fromOrt(tensor: ort.Tensor): TensorData {
 }
 
 function creationOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
-  const { threads, shareWeights, withoutOptimizers, profilePrefix } = options;
+  const { threads, shareWeights, withoutOptimizers, profilePrefix, device = 'cpu' } = options;
   const session: Record<string, string> = { model_external_initializers_file_folder_path: '/' };
   if (shareWeights) session.disable_prepacking = '1';
   const extra: Record<string, unknown> = { session };
@@ -60,6 +63,8 @@ function creationOptions(options: SessionOptions): ort.InferenceSession.SessionO
     extra.optimization = { disable_specified_optimizers: withoutOptimizers.join(';') };
   }
   return {
+    // What a device cannot compute is left to the processor.
+    executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
     extra,
@@ -83,12 +88,18 @@ export class LocalSession {
     this.#profiled = profiled;
   }
 
-  /** Throws RUNTIME when ONNX Runtime refuses the model or a weight file. */
+  /**
+   * Throws RUNTIME when ONNX Runtime refuses the model or a weight file, DEVICE when the device is
+   * not there.
+   */
   static async create(model: EmittedModel, options: SessionOptions = {}): Promise<LocalSession> {
+    const { device = 'cpu' } = options;
+    requireDevice(device);
     try {
       const session = await ort.InferenceSession.create(model.bytes, creationOptions(options));
       return new LocalSession(session, model, options.profilePrefix !== undefined);
     } catch (cause) {
+      if (device !== 'cpu') throw absentDevice(device, reason(cause), cause);
       throw new MaliangError('RUNTIME', `runtime: cannot load the model: ${reason(cause)}`, cause);
     }
   }
@@ -147,4 +158,25 @@ export class LocalSession {
 
 function reason(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** ONNX Runtime takes the processor in silence for a device its build does not have. */
+function requireDevice(device: Device): void {
+  const present = ort.listSupportedBackends().map(({ name }) => name);
+  if (device === 'cpu' || present.includes(device)) return;
+  const known = present.filter((name) => devices.some((one) => one === name));
+  throw absentDevice(
+    device,
+    `a build for ${known.join(', ')} (${process.platform}, ${process.arch})`,
+  );
+}
+
+function absentDevice(device: Exclude<Device, 'cpu'>, got: string, cause?: unknown): MaliangError {
+  const expected = `${device} to be there`;
+  const next = `${deviceNeeds[device]} Or use cpu.`;
+  return complain('DEVICE', { where: 'device', expected, got: firstLine(got), next }, cause);
+}
+
+function firstLine(text: string): string {
+  return (text.split('\n')[0] ?? '').slice(-200);
 }

@@ -18,7 +18,7 @@ export interface StepEvent {
   /** Index into `Trajectory.timesteps` of the call just made. */
   readonly step: number;
   readonly timestep: number;
-  /** Latents after the step. */
+  /** Latents after the step, adjusted. */
   readonly x: Float32Array;
   /** The model's present estimate of the finished latents, for previews. */
   readonly denoised: Float32Array;
@@ -110,8 +110,9 @@ export interface Sampler {
 
 /** Tells the outcome of a step and gives the latents to go on with. */
 export function finishStep(event: StepEvent, options: SampleOptions): Float32Array {
-  options.onStep?.(event);
-  return options.adjust?.(event.x, event.step) ?? event.x;
+  const x = options.adjust?.(event.x, event.step) ?? event.x;
+  options.onStep?.({ ...event, x });
+  return x;
 }
 
 /** Throws USAGE unless `start` is an index into the timesteps (or their end: nothing to do). */

@@ -5,10 +5,10 @@ import { complain, MaliangError } from '../core/errors.js';
 import { describe, type TensorData } from '../core/tensor-data.js';
 import { streamSafetensors } from '../formats/safetensors.js';
 import { writeFileAtomically } from '../hub/atomic-file.js';
+import { readFloats } from '../hub/read-tensor.js';
 import { readWeightFile, type WeightFile } from '../hub/weight-file.js';
 import type { OptimizerState } from './adamw.js';
 import type { ParameterLayout } from './flat-parameters.js';
-import { readFloats } from './read-tensor.js';
 
 export interface Progress {
   readonly step: number;

@@ -3,6 +3,7 @@ import { complain } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import { type JsonObject, readComponent } from '../hub/local-folder.js';
 import { matchWeights, requireMatch } from '../hub/match-weights.js';
+import { readFloats } from '../hub/read-tensor.js';
 import { type Library, writeComponentTensors } from '../hub/write-folder.js';
 import {
   type ComponentClass,
@@ -10,7 +11,6 @@ import {
   components,
   parseComponent,
 } from '../models/registry.js';
-import { readFloats } from './read-tensor.js';
 
 export interface LoadedComponent {
   readonly className: string;

@@ -11,11 +11,11 @@ import * as g from '../graph/build.js';
 import { emitOnnx } from '../graph/emit.js';
 import { input } from '../graph/tensor.js';
 import { writeFileAtomically } from '../hub/atomic-file.js';
+import { readTensorAt } from '../hub/read-tensor.js';
 import { readWeightFile } from '../hub/weight-file.js';
 import { type AutoencoderTinyConfig, autoencoderTinyEncode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../nn/scope.js';
 import { LocalSession } from '../runtime/session.js';
-import { readTensorAt } from './read-tensor.js';
 
 const latentsFile = 'latents.safetensors';
 const captionsFile = 'captions.json';

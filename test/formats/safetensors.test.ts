@@ -321,8 +321,8 @@ const attacks: Record<string, Uint8Array> = {
   'bytes after the last tensor': hostile(entry(floats), 9),
   'bytes missing from the last tensor': hostile(entry(floats), 7),
   'bytes but no tensors': hostile('{}', 1),
-  'a float8 dtype, not read yet': hostile(
-    entry('"dtype":"F8_E4M3","shape":[8],"data_offsets":[0,8]'),
+  'another float8 dtype, not read yet': hostile(
+    entry('"dtype":"F8_E4M3FNUZ","shape":[8],"data_offsets":[0,8]'),
     8,
   ),
   'a scale dtype, not read yet': hostile(

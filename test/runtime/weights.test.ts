@@ -17,6 +17,16 @@ const stored: Record<string, TensorData> = {
   f32: { dtype: 'f32', shape: [n, n], data: Float32Array.from(values) },
   f16: { dtype: 'f16', shape: [n, n], data: Uint16Array.from(values, numberToF16) },
   bf16: { dtype: 'bf16', shape: [n, n], data: Uint16Array.from(values, numberToBf16) },
+  f8e4m3fn: {
+    dtype: 'f8e4m3fn',
+    shape: [n, n],
+    data: Uint8Array.of(0x38, 0xc0, 0x30, 0x48, 0x28, 0xb8, 0x50, 0x40, 0xb4),
+  },
+  f8e5m2: {
+    dtype: 'f8e5m2',
+    shape: [n, n],
+    data: Uint8Array.of(0x3c, 0xc0, 0x38, 0x44, 0x34, 0xbc, 0x48, 0x40, 0xba),
+  },
 };
 
 let folder: string;

@@ -2,20 +2,26 @@
 
 test/fixtures/pipelines/<name>/   the folder save_pretrained writes, without weights, and
     <component>/parameters.txt    as in the model cases; weights come from the weight function
-    case.json                     the arguments of the call
+    case.json                     the arguments of the call; "model" names the folder that holds the
+                                  model when it is another case's, "image" and "mask_image" name PNG files here
     case.safetensors              what happened: ids, embeddings, latents of every step, picture
 """
 
 import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import (
-    AutoencoderKL, AutoencoderTiny, DDIMScheduler, DiffusionPipeline, StableDiffusionPipeline,
-    StableDiffusionXLPipeline, UNet2DConditionModel,
+    AutoencoderKL, AutoencoderTiny, DDIMScheduler, DiffusionPipeline, StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline, StableDiffusionPipeline, StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline, StableDiffusionXLPipeline, UNet2DConditionModel,
 )
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -54,18 +60,55 @@ def single_encoder_xl(force_zeros):
         force_zeros_for_empty_prompt=force_zeros)
 
 
-def stable_diffusion_1():
+def small_vae(blocks=3, **changes):
+    return AutoencoderKL(block_out_channels=[8, 12, 16, 16][:blocks], down_block_types=["DownEncoderBlock2D"] * blocks,
+                         up_block_types=["UpDecoderBlock2D"] * blocks, norm_num_groups=4, **changes)
+
+
+def small_unet(**changes):
+    settings = dict(sample_size=16, block_out_channels=[8, 16], cross_attention_dim=24, norm_num_groups=4,
+                    attention_head_dim=4, down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"],
+                    up_block_types=["UpBlock2D", "CrossAttnUpBlock2D"])
+    return UNet2DConditionModel(**settings | changes)
+
+
+def sd_scheduler(**changes):
+    settings = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
+                    set_alpha_to_one=False, steps_offset=1)
+    return DDIMScheduler(**settings | changes)
+
+
+def stable_diffusion(kind=StableDiffusionPipeline, vae=None, tokenizer=None, text=None, scheduler=None, **unet):
+    tokenizer = tokenizer or tiny_tokenizer(WORDS)
+    return kind(vae=vae or small_vae(scaling_factor=0.18215), tokenizer=tokenizer,
+                text_encoder=CLIPTextModel(text_settings(tokenizer, **text or {})), unet=small_unet(**unet),
+                scheduler=scheduler or sd_scheduler(), safety_checker=None, feature_extractor=None,
+                requires_safety_checker=False)
+
+
+def stable_diffusion_2():
+    """OpenCLIP's activation, `!` as padding, v-prediction, and a decoder of factor 8, so that latents may be odd."""
     tokenizer = tiny_tokenizer(WORDS)
-    return StableDiffusionPipeline(
-        vae=AutoencoderKL(block_out_channels=[8, 12, 16], down_block_types=["DownEncoderBlock2D"] * 3,
-                          up_block_types=["UpDecoderBlock2D"] * 3, norm_num_groups=4, scaling_factor=0.18215),
-        text_encoder=CLIPTextModel(text_settings(tokenizer)), tokenizer=tokenizer,
-        unet=UNet2DConditionModel(sample_size=16, block_out_channels=[8, 16], cross_attention_dim=24, norm_num_groups=4,
-                                  attention_head_dim=4, down_block_types=["CrossAttnDownBlock2D", "DownBlock2D"],
-                                  up_block_types=["UpBlock2D", "CrossAttnUpBlock2D"]),
-        scheduler=DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
-                                set_alpha_to_one=False, steps_offset=1),
-        safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    tokenizer.pad_token = "!"
+    scheduler = sd_scheduler(prediction_type="v_prediction")
+    return stable_diffusion(vae=small_vae(4, scaling_factor=0.18215), tokenizer=tokenizer, text=dict(hidden_act="gelu"),
+                            scheduler=scheduler, use_linear_projection=True, attention_head_dim=[2, 4])
+
+
+def stable_diffusion_xl(kind=StableDiffusionXLPipeline, towers=2, scores=False, **changes):
+    first, second = tiny_tokenizer(WORDS), tiny_tokenizer(WORDS)
+    second.pad_token = "!"
+    ids = 5 if scores else 6
+    unet = small_unet(cross_attention_dim=24 * towers, use_linear_projection=True, transformer_layers_per_block=[1, 2],
+                      addition_embed_type="text_time", addition_time_embed_dim=8,
+                      projection_class_embeddings_input_dim=ids * 8 + 20, **changes)
+    vae = small_vae(scaling_factor=0.13025, latents_mean=[0.1, -0.2, 0.3, 0.0] if scores else None,
+                    latents_std=[0.9, 1.1, 1.2, 0.8] if scores else None)
+    more = dict(requires_aesthetics_score=True) if scores else {}
+    return kind(vae=vae, text_encoder=CLIPTextModel(text_settings(first)) if towers == 2 else None,
+                tokenizer=first if towers == 2 else None,
+                text_encoder_2=CLIPTextModelWithProjection(text_settings(second, hidden_act="gelu")), tokenizer_2=second,
+                unet=unet, scheduler=sd_scheduler(timestep_spacing="leading"), add_watermarker=False, **more)
 
 
 # name, pipeline, arguments; "seeds" gives one generator per picture
@@ -81,11 +124,64 @@ CASES = [
           original_size=[64, 64], crops_coords_top_left=[8, 0], target_size=[48, 48])),
     ("xl-single-encoder-no-guidance", lambda: single_encoder_xl(True),
      dict(prompt=["a simple yellow star"], guidance_scale=1.0, num_inference_steps=2, height=32, width=32, seeds=[0])),
-    ("sd1", stable_diffusion_1,
+    ("sd1", stable_diffusion,
      dict(prompt=["the house by the sea at night"], guidance_scale=7.5, num_inference_steps=5, height=48, width=64, seeds=[3])),
-    ("sd1-clip-skip", stable_diffusion_1,
+    ("sd1-clip-skip", stable_diffusion,
      dict(prompt=["it's a bird's nest"], negative_prompt=["flat"], clip_skip=1, guidance_scale=5.0, guidance_rescale=0.3,
           num_inference_steps=4, height=32, width=48, seeds=[11])),
+    ("sd1-no-guidance", "sd1",
+     dict(prompt=["a café in the rain"], guidance_scale=0.0, num_inference_steps=2, height=32, width=32, seeds=[1])),
+    ("sd1-image", ("sd1", StableDiffusionImg2ImgPipeline),
+     dict(prompt=["a red apple, flat", "a big dog"], negative_prompt=["rain", "night"], image=(50, 39), strength=0.6, eta=0.5,
+          guidance_scale=4.0, num_inference_steps=7, seeds=[5, 2**33 + 6])),
+    ("sd1-image-whole", ("sd1", StableDiffusionImg2ImgPipeline),
+     dict(prompt=["a simple star"], image=(32, 32), strength=1.0, guidance_scale=1.0, num_inference_steps=3, seeds=[8])),
+    ("sd1-image-last-step", ("sd1", StableDiffusionImg2ImgPipeline),
+     dict(prompt=["a simple star"], image=(36, 32), strength=0.3, num_inference_steps=5, seeds=[8])),
+    ("sd1-mask", ("sd1", StableDiffusionInpaintPipeline),
+     dict(prompt=["two green frogs"], image=(48, 40), mask_image=(48, 40), strength=1.0, eta=0.4, guidance_scale=6.0,
+          num_inference_steps=4, height=40, width=48, seeds=[21])),
+    ("sd1-mask-scaled", ("sd1", StableDiffusionInpaintPipeline),
+     dict(prompt=["two green frogs"], image=(70, 33), mask_image=(140, 66), strength=0.7, eta=1.0, guidance_scale=1.0,
+          num_inference_steps=5, height=36, width=52, seeds=[22])),
+    ("sd1-mask-crop", ("sd1", StableDiffusionInpaintPipeline),
+     dict(prompt=["one large cat"], image=(90, 60), mask_image=(90, 60), mask_blur=3, padding_mask_crop=4, strength=0.8,
+          guidance_scale=5.0, num_inference_steps=5, height=48, width=40, seeds=[23])),
+    ("sd1-inpainting", lambda: stable_diffusion(StableDiffusionInpaintPipeline, in_channels=9),
+     dict(prompt=["one large cat"], image=(48, 40), mask_image=(48, 40), strength=1.0, eta=0.5, guidance_scale=5.0,
+          num_inference_steps=4, height=40, width=48, seeds=[31])),
+    ("sd1-inpainting-part", ("sd1-inpainting", StableDiffusionInpaintPipeline),
+     dict(prompt=["one large cat"], image=(40, 40), mask_image=(40, 40), mask_blur=2, strength=0.55, eta=0.5,
+          guidance_scale=1.0, num_inference_steps=6, height=40, width=40, seeds=[32])),
+    ("sd2", stable_diffusion_2,
+     dict(prompt=["the house by the sea"], negative_prompt=["flat"], guidance_scale=6.0, guidance_rescale=0.5,
+          num_inference_steps=4, height=40, width=56, seeds=[41])),
+    ("sd2-image", ("sd2", StableDiffusionImg2ImgPipeline),
+     dict(prompt=["the house by the sea"], image=(59, 47), strength=0.75, guidance_scale=6.0, num_inference_steps=4, seeds=[42])),
+    ("lcm", lambda: stable_diffusion(time_cond_proj_dim=12),
+     dict(prompt=["a red apple"], guidance_scale=8.0, num_inference_steps=3, height=32, width=40, seeds=[51])),
+    ("xl", stable_diffusion_xl,
+     dict(prompt=["three small cats"], negative_prompt=["rain"], guidance_scale=5.0, num_inference_steps=4, height=40, width=48,
+          negative_original_size=[32, 32], negative_target_size=[40, 40], negative_crops_coords_top_left=[4, 2], seeds=[61])),
+    ("xl-image", ("xl", StableDiffusionXLImg2ImgPipeline),
+     dict(prompt=["three small cats"], image=(44, 40), strength=0.5, eta=0.3, guidance_scale=5.0, num_inference_steps=6,
+          negative_original_size=[32, 32], crops_coords_top_left=[4, 2], clip_skip=1, seeds=[62])),
+    ("xl-mask", ("xl", StableDiffusionXLInpaintPipeline),
+     dict(prompt=["one big dog"], image=(48, 40), mask_image=(48, 40), strength=0.9999, eta=0.3, guidance_scale=7.5,
+          guidance_rescale=0.2, num_inference_steps=4, height=40, width=48, seeds=[63])),
+    ("xl-mask-crop", ("xl", StableDiffusionXLInpaintPipeline),
+     dict(prompt=["one big dog"], image=(64, 100), mask_image=(64, 100), padding_mask_crop=8, strength=0.7, guidance_scale=7.5,
+          num_inference_steps=4, height=40, width=48, seeds=[64])),
+    ("xl-inpainting", lambda: stable_diffusion_xl(StableDiffusionXLInpaintPipeline, in_channels=9),
+     dict(prompt=["one big dog"], image=(40, 40), mask_image=(40, 40), strength=1.0, guidance_scale=4.0,
+          num_inference_steps=3, height=40, width=40, seeds=[65])),
+    ("xl-base-part", ("xl", StableDiffusionXLPipeline),
+     dict(prompt=["a bird's nest"], denoising_end=0.6, guidance_scale=5.0, num_inference_steps=6, height=40, width=48, seeds=[66])),
+    ("xl-refiner", lambda: stable_diffusion_xl(StableDiffusionXLImg2ImgPipeline, towers=1, scores=True),
+     dict(prompt=["a bird's nest"], image="xl-base-part", denoising_start=0.6, guidance_scale=5.0, aesthetic_score=7.0,
+          negative_aesthetic_score=2.0, num_inference_steps=6, seeds=[67])),
+    ("xl-refiner-image", ("xl-refiner", StableDiffusionXLImg2ImgPipeline),
+     dict(prompt=["a bird's nest"], image=(40, 40), strength=0.4, guidance_scale=5.0, num_inference_steps=5, seeds=[68])),
 ]
 
 
@@ -113,9 +209,13 @@ def trace(pipeline, arguments):
     seen, latents, embeddings = {}, [], {}
     arguments = dict(arguments)
     generators = [torch.Generator().manual_seed(seed) for seed in arguments.pop("seeds")]
-    for key in ("original_size", "crops_coords_top_left", "target_size"):
-        if key in arguments:
-            arguments[key] = tuple(arguments[key])
+    for key, value in arguments.items():
+        if key.endswith(("_size", "_top_left")):
+            arguments[key] = tuple(value)
+    blur = arguments.pop("mask_blur", 0)
+    if blur:
+        arguments["mask_image"] = VaeImageProcessor.blur(arguments["mask_image"], blur)
+    is_cropped = "padding_mask_crop" in arguments
 
     def before_unet(_, args, kwargs):
         if not latents and not embeddings:
@@ -133,13 +233,18 @@ def trace(pipeline, arguments):
         latents.append(values["latents"])
         return values
 
-    picture = pipeline(**arguments, generator=generators, output_type="pt", callback_on_step_end=after_step,
-                       callback_on_step_end_tensor_inputs=["latents"]).images
+    if "mask_image" in arguments:
+        generators = generators[0]
+    picture = pipeline(**arguments, generator=generators, output_type="pil" if is_cropped else "pt",
+                       callback_on_step_end=after_step, callback_on_step_end_tensor_inputs=["latents"]).images
+    if is_cropped:
+        picture = torch.from_numpy(np.stack([np.asarray(one) for one in picture])).permute(0, 3, 1, 2) / 255
     hook.remove()
     keep_output.remove()
     tokenizer = pipeline.components.get("tokenizer_2") or pipeline.tokenizer
     ids = tokenizer(arguments["prompt"], padding="max_length", max_length=WORDS, truncation=True, return_tensors="pt").input_ids
-    seen |= {"input_ids": ids, **embeddings, "timesteps": pipeline.scheduler.timesteps, "model_output.0": outputs[0]}
+    seen |= {"input_ids": ids, **embeddings, "timesteps": pipeline.scheduler.timesteps,
+             "model_output.0": outputs[0]}
     seen |= {f"latents.{i}": value for i, value in enumerate(latents)}
     return seen | {"picture": picture}
 
@@ -171,18 +276,79 @@ def write_layout(pipeline, shapes, folder):
         (file.parent / "merges.txt").write_text("\n".join(["#version: 0.2", *merges]) + "\n")
 
 
-def make():
-    for name, build, arguments in CASES:
+def drawing(width, height, shift=0):
+    """Smooth colours with a hard edge, so that every kernel shows."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+    waves = [np.sin(x / (5 + c) + shift) * 90 + np.cos(y / (4 + c)) * 30 + 128 for c in range(3)]
+    picture = np.stack(waves, axis=-1)
+    picture[height // 3 : height // 2, width // 4 : width // 2] = (250, 20, 60)
+    return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
+
+
+def mask_drawing(width, height):
+    """Black, with a white and a grey patch."""
+    mask = np.zeros((height, width), dtype=np.uint8)
+    mask[height // 4 : height * 3 // 4, width // 3 : width * 2 // 3] = 255
+    mask[height // 2 : height * 3 // 5, width // 5 : width // 3] = 140
+    return Image.fromarray(mask)
+
+
+def given_pictures(arguments, folder, latents):
+    """Draws the pictures of a call and writes them; the call keeps their names."""
+    call, given = dict(arguments), dict(arguments)
+    for key, draw in (("image", drawing), ("mask_image", mask_drawing)):
+        value = arguments.get(key)
+        if isinstance(value, tuple):
+            given[key] = draw(*value)
+            call[key] = f"{key}.png"
+            given[key].save(folder / call[key])
+        elif isinstance(value, str):
+            given[key] = latents[value]
+    return call, given
+
+
+def built(source, pipelines):
+    """A pipeline of its own, or another class over the parts of an earlier one."""
+    if callable(source):
+        return source(), None
+    name, kind = source if isinstance(source, tuple) else (source, type(pipelines[source]))
+    parts = dict(pipelines[name].components)
+    if kind.__name__.startswith("StableDiffusionXL"):
+        parts["add_watermarker"] = False
+        if pipelines[name].config.get("requires_aesthetics_score"):
+            parts["requires_aesthetics_score"] = True
+    else:
+        parts["requires_safety_checker"] = False
+    return kind(**parts), name
+
+
+def needed(names):
+    """The named cases and those whose models or latents they use; all when none are named."""
+    wanted = set(names) or {name for name, _, _ in CASES}
+    for name, source, arguments in reversed(CASES):
+        if name in wanted:
+            used = [source, *source] if isinstance(source, tuple) else [source]
+            wanted |= {key for key in [*used, arguments.get("image")] if isinstance(key, str)}
+    return [case for case in CASES if case[0] in wanted]
+
+
+def make(*names):
+    pipelines, latents = {}, {}
+    for name, source, arguments in needed(names):
         folder = FIXTURES / "pipelines" / name
         shutil.rmtree(folder, ignore_errors=True)
-        pipeline = build()
+        folder.mkdir(parents=True)
+        pipeline, model = built(source, pipelines)
+        pipelines[name] = pipeline
         pipeline.set_progress_bar_config(disable=True)
-        shapes = fill_pipeline(pipeline)
-        seen = trace(pipeline, arguments)
-        same_after_loading(pipeline, arguments, seen["picture"])
-        write_layout(pipeline, shapes, folder)
+        call, given = given_pictures(arguments, folder, latents)
+        shapes = fill_pipeline(pipeline) if model is None else {}
+        seen = trace(pipeline, given)
+        if model is None:
+            same_after_loading(pipeline, given, seen["picture"])
+            write_layout(pipeline, shapes, folder)
         seeds = [str(seed) for seed in arguments["seeds"]]
-        call = {"class": type(pipeline).__name__, **arguments, "seeds": seeds}
+        call = {"class": type(pipeline).__name__, **({"model": model} if model else {}), **call, "seeds": seeds}
         (folder / "case.json").write_text(json.dumps(call, indent=2, ensure_ascii=False) + "\n")
         tensors = {key: value.detach().clone().contiguous() for key, value in seen.items()}
         save_file(tensors, folder / "case.safetensors", metadata={"made_with": json.dumps(versions())})
@@ -190,9 +356,9 @@ def make():
         saturated = ((picture == 0) | (picture == 1)).float().mean().item()
         size = (folder / "case.safetensors").stat().st_size
         assert size < LIMIT and torch.isfinite(picture).all() and picture.std() > 0.02, name
-        last = seen[f"latents.{arguments['num_inference_steps'] - 1}"].std()
-        print(f"pipelines/{name}: {size} bytes, std {picture.std():.3f}, saturated {saturated:.2f}, latents {last:.2f}")
+        latents[name] = seen[max((k for k in seen if k.startswith("latents.") and k[8:].isdigit()), key=lambda k: int(k[8:]))]
+        print(f"pipelines/{name}: {size} bytes, std {picture.std():.3f}, saturated {saturated:.2f}, latents {latents[name].std():.2f}")
 
 
 if __name__ == "__main__":
-    make()
+    make(*sys.argv[1:])

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { complain, MaliangError } from '../core/errors.js';
 import { type TensorData, toFloat32 } from '../core/tensor-data.js';
 import { tensorFromBytes } from '../formats/safetensors.js';
-import { type StoredTensor, unreadable } from '../hub/weight-file.js';
+import { type StoredTensor, unreadable } from './weight-file.js';
 
 /** Below what one read of the operating system takes. */
 const pieceBytes = 2 ** 30;

@@ -1,0 +1,240 @@
+/** @file Resizing, blurring and cropping of 8-bit pictures to the byte as Pillow 13 does, whose pictures diffusers sees. */
+import { complain } from '../core/errors.js';
+
+/** 8-bit channels, rows from the top, interleaved. */
+export interface Raster {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  /** [height, width, channels]. */
+  readonly data: Uint8Array;
+}
+
+/** Left, top, right and bottom edge in pixels; right and bottom lie outside. */
+export type Box = readonly [left: number, top: number, right: number, bottom: number];
+
+export type PillowKernel = 'lanczos' | 'bicubic';
+
+export interface ResampleOptions {
+  readonly width: number;
+  readonly height: number;
+  readonly kernel: PillowKernel;
+  /** The part that fills the result; may be of no extent, then its edge does. Default: all. */
+  readonly box?: Box;
+}
+
+/** Width of a kernel to each side, and its values. */
+interface Kernel {
+  readonly support: number;
+  readonly at: (x: number) => number;
+}
+
+const kernels: { readonly [K in PillowKernel]: Kernel } = {
+  lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
+  bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
+};
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
+}
+
+function cubic(x: number): number {
+  const a = -0.5;
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+/** Fractional bits of a tap. */
+const precision = 22;
+
+/** For each pixel of a result line, which source pixels it mixes and by how much. */
+interface Taps {
+  readonly first: Int32Array;
+  readonly count: Int32Array;
+  /** Fixed point, `stride` per result pixel. */
+  readonly weights: Int32Array;
+  readonly stride: number;
+}
+
+/**
+ * Resizes with an antialiasing kernel, one axis after the other; each pass rounds to bytes.
+ * Pillow 13 takes rows first unless the height shrinks by more than twice what the width does.
+ */
+export function resample(image: Raster, options: ResampleOptions): Raster {
+  const { width, height, kernel: name, box } = options;
+  const kernel = kernels[name];
+  const [left, top, right, bottom] = box ?? [0, 0, image.width, image.height];
+  const rows = (picture: Raster): Raster => {
+    if (width === picture.width && left === 0 && right === width) return picture;
+    const line = { source: picture.width, from: left, to: right, width };
+    return filterRows(picture, tapsOf(kernel, line));
+  };
+  const columns = (picture: Raster): Raster => {
+    if (height === picture.height && top === 0 && bottom === height) return picture;
+    const line = { source: picture.height, from: top, to: bottom, width: height };
+    return transposed(filterRows(transposed(picture), tapsOf(kernel, line)));
+  };
+  const shrinks = image.height - height;
+  const isColumnsFirst = shrinks > 0 && shrinks > 2 * (image.width - width);
+  return isColumnsFirst ? rows(columns(image)) : columns(rows(image));
+}
+
+interface Line {
+  /** Pixels of the source line. */
+  readonly source: number;
+  readonly from: number;
+  readonly to: number;
+  /** Pixels of the result. */
+  readonly width: number;
+}
+
+function tapsOf({ support, at }: Kernel, { source, from, to, width }: Line): Taps {
+  const scale = (to - from) / width;
+  const spread = Math.max(scale, 1);
+  const reach = support * spread;
+  const stride = Math.ceil(reach) * 2 + 1;
+  const taps = {
+    first: new Int32Array(width),
+    count: new Int32Array(width),
+    weights: new Int32Array(width * stride),
+    stride,
+  };
+  for (let i = 0; i < width; i++) {
+    const center = from + (i + 0.5) * scale;
+    const first = Math.max(Math.trunc(center - reach + 0.5), 0);
+    const count = Math.min(Math.trunc(center + reach + 0.5), source) - first;
+    const values = Array.from({ length: count }, (_, x) =>
+      at((x + first - center + 0.5) * (1 / spread)),
+    );
+    const sum = values.reduce((total, value) => total + value, 0);
+    taps.first[i] = first;
+    taps.count[i] = count;
+    values.forEach((value, x) => {
+      const share = (sum === 0 ? value : value / sum) * 2 ** precision;
+      taps.weights[i * stride + x] = Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
+    });
+  }
+  return taps;
+}
+
+/** Every row through the taps. */
+function filterRows(image: Raster, { first, count, weights, stride }: Taps): Raster {
+  const { width, height, channels, data } = image;
+  const wide = first.length;
+  const out = new Uint8ClampedArray(wide * height * channels);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < wide; x++) {
+      const from = (y * width + first[x]!) * channels;
+      for (let c = 0; c < channels; c++) {
+        let sum = 2 ** (precision - 1);
+        for (let k = 0; k < count[x]!; k++) {
+          sum += data[from + k * channels + c]! * weights[x * stride + k]!;
+        }
+        out[(y * wide + x) * channels + c] = sum >> precision;
+      }
+    }
+  }
+  return { width: wide, height, channels, data: new Uint8Array(out.buffer) };
+}
+
+function transposed({ width, height, channels, data }: Raster): Raster {
+  const out = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + x) * channels;
+      const to = (x * height + y) * channels;
+      for (let c = 0; c < channels; c++) out[to + c] = data[from + c]!;
+    }
+  }
+  return { width: height, height: width, channels, data: out };
+}
+
+/** A Gaussian of `radius` as three box blurs (Gwosdek et al. 2011), edges repeated. */
+export function gaussianBlur(image: Raster, radius: number): Raster {
+  if (radius === 0) return image;
+  const box = Math.fround(boxRadius(radius, 3));
+  let out = image;
+  for (let pass = 0; pass < 3; pass++) out = boxBlurRows(out, box);
+  out = transposed(out);
+  for (let pass = 0; pass < 3; pass++) out = boxBlurRows(out, box);
+  return transposed(out);
+}
+
+/** Radius of the box whose `passes`-fold convolution has the Gaussian's deviation. */
+function boxRadius(radius: number, passes: number): number {
+  const f = Math.fround;
+  const variance = f(f(f(radius) * f(radius)) / passes);
+  const length = f(Math.sqrt(12 * variance + 1));
+  const whole = f(Math.floor((length - 1) / 2));
+  const above = f(f(2 * whole + 1) * f(f(whole * f(whole + 1)) - f(3 * variance)));
+  const below = f(6 * f(variance - f(f(whole + 1) * f(whole + 1))));
+  return f(whole + f(above / below));
+}
+
+function boxBlurRows(image: Raster, box: number): Raster {
+  const { width, height, channels, data } = image;
+  const radius = Math.trunc(box);
+  const share = Math.trunc(Math.fround(2 ** 24 / Math.fround(box * 2 + 1)));
+  const edge = Math.trunc((2 ** 24 - (radius * 2 + 1) * share) / 2);
+  const out = new Uint8Array(data.length);
+  const clamp = (x: number): number => Math.min(Math.max(x, 0), width - 1);
+  for (let y = 0; y < height; y++) {
+    for (let c = 0; c < channels; c++) {
+      const at = (x: number): number => data[(y * width + clamp(x)) * channels + c]!;
+      let sum = 0;
+      for (let x = -radius; x <= radius; x++) sum += at(x);
+      for (let x = 0; x < width; x++) {
+        const mixed = sum * share + (at(x - radius - 1) + at(x + radius + 1)) * edge;
+        out[(y * width + x) * channels + c] = Math.floor((mixed + 2 ** 23) / 2 ** 24);
+        sum += at(x + radius + 1) - at(x - radius);
+      }
+    }
+  }
+  return { width, height, channels, data: out };
+}
+
+/** The pixels inside `box`; what lies outside the picture is black. */
+export function crop(image: Raster, [left, top, right, bottom]: Box): Raster {
+  const [width, height] = [right - left, bottom - top];
+  if (width < 1 || height < 1) {
+    throw complain('IMAGE', {
+      where: 'crop',
+      expected: 'a box with an extent',
+      got: `${width}x${height}`,
+    });
+  }
+  const { channels } = image;
+  const empty = new Uint8Array(width * height * channels);
+  return pasted({ width, height, channels, data: empty }, image, { left: -left, top: -top });
+}
+
+/** `base` with `image` over it, its corner at left, top; what does not fit is left out. */
+export function pasted(
+  base: Raster,
+  image: Raster,
+  { left, top }: { readonly left: number; readonly top: number },
+): Raster {
+  const { width, height, channels } = base;
+  const data = base.data.slice();
+  const from = Math.max(left, 0);
+  const to = Math.min(left + image.width, width);
+  for (let y = Math.max(top, 0); from < to && y < Math.min(top + image.height, height); y++) {
+    const row = ((y - top) * image.width + from - left) * channels;
+    data.set(image.data.subarray(row, row + (to - from) * channels), (y * width + from) * channels);
+  }
+  return { width, height, channels, data };
+}
+
+/** Grey by ITU-R 601-2, one channel; alpha is not looked at. */
+export function luminance({ width, height, channels, data }: Raster): Raster {
+  const out = new Uint8Array(width * height);
+  for (let i = 0; i < out.length; i++) {
+    const [red, green, blue] = [0, 1, 2].map((c) => data[i * channels + c]!) as [
+      number,
+      number,
+      number,
+    ];
+    out[i] = (red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16;
+  }
+  return { width, height, channels: 1, data: out };
+}
