@@ -12,12 +12,12 @@ import { loadSampler } from '../schedulers/table.js';
 import { type Family, families } from './families.js';
 import { checkFit } from './model-fit.js';
 import { type ModelPart, readPart, readPartFolder } from './model-part.js';
-import { readTowers, type TextTower } from './text-towers.js';
+import { readT5Tower, readTowers, type T5Tower, type TextTower } from './text-towers.js';
 
 export type Autoencoder = ModelPart<'AutoencoderKL' | 'AutoencoderTiny'>;
 
 /** The network that is asked at every step. */
-export type Denoiser = ModelPart<'UNet2DConditionModel'>;
+export type Denoiser = ModelPart<'UNet2DConditionModel' | 'SD3Transformer2DModel'>;
 
 export interface GenerationDefaults {
   readonly steps: number;
@@ -31,6 +31,8 @@ export interface TextToImageModel {
   readonly name: string;
   readonly family: Family;
   readonly towers: readonly TextTower[];
+  /** Absent in families without one, and in folders that leave it out. */
+  readonly t5: T5Tower | undefined;
   /** Without a negative prompt the unconditional side is zeros, not the empty text. */
   readonly zeroesForEmptyPrompt: boolean;
   /** SDXL's refiner is told an aesthetic score instead of a target size. */
@@ -67,6 +69,7 @@ export async function readTextToImageModel(
   const folder = await readModelFolder(path);
   const family = familyOf(folder);
   const towers = await readTowers(folder, family, options);
+  const t5 = await readT5Tower(folder, family, options);
   const { folder: denoiserName, className } = family.denoiser;
   onPart?.(denoiserName);
   const denoiser = await readPart(folder, denoiserName, { classes: [className], variant });
@@ -76,12 +79,13 @@ export async function readTextToImageModel(
     variant,
   });
   const scheduler = await readScheduler(folder, family);
-  const hasZeroes = family.textStates === 'penultimate';
+  const hasZeroes = family.textStates === 'penultimate' && family.t5 === undefined;
   const model: TextToImageModel = {
     path: folder.path,
     name: name ?? basename(folder.path),
     family,
     towers,
+    t5,
     zeroesForEmptyPrompt: hasZeroes && flag(folder, 'force_zeros_for_empty_prompt', true),
     wantsAestheticScore: flag(folder, 'requires_aesthetics_score', false),
     denoiser,

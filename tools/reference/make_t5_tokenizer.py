@@ -65,12 +65,11 @@ def digest(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def train():
+def train(**changes):
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CAPTIONS * 3), model_writer=model, vocab_size=160, pad_id=0, eos_id=1, unk_id=2, bos_id=-1,
-        model_type="unigram", character_coverage=0.98, hard_vocab_limit=False, user_defined_symbols=MARKERS, num_threads=1,
-        minloglevel=2)
+    settings = dict(vocab_size=160, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, model_type="unigram", character_coverage=0.98,
+                    hard_vocab_limit=False, num_threads=1, minloglevel=2)
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CAPTIONS * 3), model_writer=model, **settings | changes)
     return model.getvalue()
 
 
@@ -135,7 +134,7 @@ def variant(model, saved, name, config, special_map):
 
 def make():
     FOLDER.mkdir(parents=True, exist_ok=True)
-    model = train()
+    model = train(user_defined_symbols=MARKERS)
     (FOLDER / "spiece.model.br").write_bytes(subprocess.run(
         ["node", "-e", "process.stdout.write(zlib.brotliCompressSync(fs.readFileSync(0)))"], input=model, capture_output=True,
         check=True).stdout)
