@@ -232,7 +232,7 @@ CASES = [
     ("sd3-without-t5", lambda: stable_diffusion_3(
         has_t5=False, qk_norm="rms_norm", dual_attention_layers=[0], num_layers=3,
         scheduler=dict(use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=16, max_image_seq_len=200)),
-     dict(prompt=["three small cats", "一个红苹果"], guidance_scale=6.0, clip_skip=1, num_inference_steps=4, max_sequence_length=9,
+     dict(prompt=["three small cats", "一个红苹果"], guidance_scale=6.0, clip_skip=1, num_inference_steps=3, max_sequence_length=9,
           height=40, width=24, seeds=[77, 2**40 + 78])),
     ("sd3-inpainting", lambda: stable_diffusion_3(StableDiffusion3InpaintPipeline, has_t5=False, in_channels=33),
      dict(prompt=["one large cat"], image=(40, 32), mask_image=(40, 32), strength=0.8, guidance_scale=5.0,
