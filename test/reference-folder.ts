@@ -18,6 +18,8 @@ import {
   readTensor,
   writeSafetensors,
 } from '../src/formats/safetensors.js';
+import { sd3PositionTable } from '../src/models/sd3-transformer.js';
+import { parseSd3TransformerConfig } from '../src/models/sd3-transformer-config.js';
 
 const fixtures = fileURLToPath(new URL('./fixtures/pipelines/', import.meta.url));
 
@@ -56,6 +58,15 @@ function readParameters(component: string): Map<string, TensorData> {
   );
 }
 
+/** The table of positions is stored too; it follows from the configuration. */
+function addPositions(folder: string, tensors: Map<string, TensorData>): void {
+  const json = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+  const config = parseSd3TransformerConfig(json);
+  const { posEmbedMaxSize: side, heads, headSize } = config;
+  const table = floatTensor(sd3PositionTable(config), [1, side * side, heads * headSize]);
+  tensors.set('pos_embed.pos_embed', table);
+}
+
 /** A picture file of a case. */
 export function readPipelinePicture(name: string, file: string): Uint8Array {
   return new Uint8Array(readFileSync(join(fixtures, name, file)));
@@ -69,8 +80,10 @@ export function referenceFolder(name: string): ReferenceFolder {
   for (const component of readdirSync(path)) {
     const folder = join(path, component);
     if (!existsSync(join(folder, 'parameters.txt'))) continue;
+    const tensors = readParameters(folder);
+    if (component === 'transformer') addPositions(folder, tensors);
     const base = component.startsWith('text_encoder') ? 'model' : 'diffusion_pytorch_model';
-    writeFileSync(join(folder, `${base}.safetensors`), writeSafetensors(readParameters(folder)));
+    writeFileSync(join(folder, `${base}.safetensors`), writeSafetensors(tensors));
   }
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }

@@ -63,7 +63,7 @@ const namedTokens = [
   'cls_token',
   'mask_token',
 ] as const;
-const defaultTokens = new Map<string, StrictJson>([
+const clipDefaults: JsonObject = new Map<string, StrictJson>([
   ['bos_token', clipMarkers[0]],
   ['eos_token', clipMarkers[1]],
   ['unk_token', clipMarkers[1]],
@@ -101,16 +101,17 @@ export interface TokenConfig {
 /**
  * Reads both configuration files. `added_tokens_decoder` lists tokens and makes the special map
  * count for nothing; without it `serialized`, the list of a `tokenizer.json`, takes its place and
- * the special map overrides the configuration.
+ * the special map overrides the configuration. `defaults` are the fields of the tokenizer's class.
  */
 export function readTokenConfig(
   files: TokenizerConfigFiles,
   serialized: readonly LooseToken[] = [],
+  defaults: JsonObject = clipDefaults,
 ): TokenConfig {
   const config = parseOptional('tokenizer_config.json', files.tokenizerConfig);
   const map = parseOptional('special_tokens_map.json', files.specialTokensMap);
   const decoder = config.get('added_tokens_decoder');
-  const fields = new Map([...defaultTokens, ...config, ...(decoder === undefined ? map : [])]);
+  const fields = new Map([...defaults, ...config, ...(decoder === undefined ? map : [])]);
   const listed = decoder === undefined ? serialized : readDecoder(decoder);
   const known = new Set(listed.map((token) => token.content));
   const others = [...readNamed(fields), ...readExtra(fields)];

@@ -331,7 +331,11 @@ export interface EmitOptions {
   readonly training?: boolean;
 }
 
-function emitParameter(node: TensorOf<'Parameter'>, source: WeightSource, to: Emitter): string {
+function emitParameter(
+  node: TensorOf<'Parameter'>,
+  { source, tables }: Weights,
+  to: Emitter,
+): string {
   const { name } = node.attributes;
   const external = source(name);
   if (!external) {
@@ -339,16 +343,28 @@ function emitParameter(node: TensorOf<'Parameter'>, source: WeightSource, to: Em
     return name;
   }
   to.initializers.set(name, { ...external, shape: node.shape });
-  if (external.dtype === node.dtype) return name;
+  if (external.dtype === node.dtype || tables.has(node)) return name;
   return to.node('Cast', [name], { to: { int: onnxDtypes[node.dtype] } });
 }
 
-function emitNode(
-  node: Tensor,
-  inputs: readonly string[],
-  weights: WeightSource,
-  to: Emitter,
-): string {
+interface Weights {
+  readonly source: WeightSource;
+  /** Parameters that only lookups read: the rows found are cast, so that no whole table is copied. */
+  readonly tables: ReadonlySet<Tensor>;
+}
+
+function lookupTables(order: readonly Tensor[], outputs: Iterable<Tensor>): Set<Tensor> {
+  const tables = new Set(order.filter(({ op }) => op === 'Parameter'));
+  for (const output of outputs) tables.delete(output);
+  for (const { op, inputs } of order) {
+    inputs.forEach((source, i) => {
+      if (op !== 'Gather' || i > 0) tables.delete(source);
+    });
+  }
+  return tables;
+}
+
+function emitNode(node: Tensor, inputs: readonly string[], weights: Weights, to: Emitter): string {
   if (node.op === 'Parameter') return emitParameter(node, weights, to);
   if (node.op === 'Input') {
     const { name } = node.attributes;
@@ -357,7 +373,10 @@ function emitNode(
   }
   const rule = emitRules[node.op] as EmitRule<Op> | Lowered<Op>;
   if (typeof rule !== 'function') throw internal('emit', `${node.op} was not lowered`);
-  return rule(node, inputs, to);
+  const output = rule(node, inputs, to);
+  const table = weights.tables.has(node.inputs[0]!) ? to.initializers.get(inputs[0]!) : undefined;
+  if (table === undefined || table.dtype === node.dtype) return output;
+  return to.node('Cast', [output], { to: { int: onnxDtypes[node.dtype] } });
 }
 
 /** Names of the leaves; throws GRAPH when an output would take one of them. */
@@ -384,10 +403,11 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): EmittedModel 
   const lowered = lower(graph, training);
   const order = topologicalOrder(lowered.values());
   const names = new Map<Tensor, string>();
+  const tables = lookupTables(order, lowered.values());
   const to = new Emitter(order, new Set([...leafNames(order, lowered), ...lowered.keys()]));
   for (const tensor of order) {
     const inputs = tensor.inputs.map((source) => names.get(source)!);
-    names.set(tensor, emitNode(tensor, inputs, weights, to));
+    names.set(tensor, emitNode(tensor, inputs, { source: weights, tables }, to));
   }
   const outputs = [...lowered].map(([name, tensor]) => {
     to.nodes.push({ opType: 'Identity', inputs: [names.get(tensor)!], outputs: [name] });

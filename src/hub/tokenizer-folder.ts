@@ -1,8 +1,9 @@
-/** @file Tokenizer folders as transformers writes them: tokenizer.json, or vocab.json with merges.txt. */
+/** @file Tokenizer folders as transformers writes them: tokenizer.json, or vocab.json with merges.txt, or spiece.model. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { complain } from '../core/errors.js';
 import { ClipTokenizer } from '../formats/clip-tokenizer.js';
+import { T5Tokenizer } from '../formats/t5-tokenizer.js';
 import { regularFileSize, unreadable } from './weight-file.js';
 
 const limitBytes = 100_000_000;
@@ -30,15 +31,37 @@ export async function readTokenizerFolder(folder: string): Promise<ClipTokenizer
   });
 }
 
-/** The text of a file of at most 100 MB; undefined when it is not there. */
+/**
+ * Reads a T5 tokenizer; `tokenizer.json` wins over `spiece.model`. Throws MODEL_NOT_FOUND when
+ * neither is there, FILE_READ or TOKENIZER.
+ */
+export async function readT5TokenizerFolder(folder: string): Promise<T5Tokenizer> {
+  const files = {
+    tokenizerConfig: await readText(join(folder, 'tokenizer_config.json')),
+    specialTokensMap: await readText(join(folder, 'special_tokens_map.json')),
+  };
+  const json = await readText(join(folder, 'tokenizer.json'));
+  if (json !== undefined) return T5Tokenizer.fromTokenizerJson(json, files);
+  const spiece = await readBytes(join(folder, 'spiece.model'));
+  if (spiece !== undefined) return T5Tokenizer.fromSpiece(spiece, files);
+  const expected = 'tokenizer.json or spiece.model';
+  throw complain('MODEL_NOT_FOUND', { where: folder, expected, got: 'neither' });
+}
+
 async function readText(path: string): Promise<string | undefined> {
+  const bytes = await readBytes(path);
+  return bytes?.toString('utf8');
+}
+
+/** A file of at most 100 MB; undefined when it is not there. */
+async function readBytes(path: string): Promise<Buffer | undefined> {
   if (!(await stat(path).catch(() => undefined))) return undefined;
   const size = await regularFileSize(path);
   if (size > limitBytes) {
     const expected = `at most ${limitBytes} bytes`;
     throw complain('TOKENIZER', { where: path, expected, got: `${size} bytes` });
   }
-  return readFile(path, 'utf8').catch((cause: unknown) => {
+  return readFile(path).catch((cause: unknown) => {
     throw unreadable(path, cause);
   });
 }

@@ -17,6 +17,7 @@ import {
   parseComponent,
 } from './registry.js';
 import { sd3TransformerPresets } from './sd3-transformer-config.js';
+import { t5EncoderPresets } from './t5-encoder-config.js';
 import { unet2dCondition } from './unet-2d-condition.js';
 import { parseUnet2dConditionConfig, unet2dConditionPresets } from './unet-2d-condition-config.js';
 
@@ -52,6 +53,7 @@ const counts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
     vitBigG14: 694_659_840,
   },
   CLIPVisionModelWithProjection: { tiny: 7_872, vitBase32: 87_849_216, vitLarge14: 303_966_208 },
+  T5EncoderModel: { tiny: 4_496, xxl: 4_762_310_656 },
 };
 
 const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = {
@@ -62,6 +64,7 @@ const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = 
   CLIPTextModel: clipTextPresets,
   CLIPTextModelWithProjection: clipTextPresets,
   CLIPVisionModelWithProjection: clipVisionPresets,
+  T5EncoderModel: t5EncoderPresets,
 };
 
 const total = (tensors: ReadonlyMap<string, Tensor>): number =>

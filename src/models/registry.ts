@@ -27,6 +27,8 @@ import { clipText, clipTextWithProjection, clipWeightName } from './clip-text.js
 import { clipVisionWithProjection } from './clip-vision.js';
 import { sd3Transformer } from './sd3-transformer.js';
 import { parseSd3TransformerConfig, type Sd3TransformerConfig } from './sd3-transformer-config.js';
+import { t5Encoder, t5EncoderWeightName } from './t5-encoder.js';
+import { parseT5EncoderConfig, type T5EncoderConfig } from './t5-encoder-config.js';
 import { unet2dCondition } from './unet-2d-condition.js';
 import {
   parseUnet2dConditionConfig,
@@ -46,6 +48,7 @@ export interface ComponentConfigs {
   CLIPTextModelWithProjection: ClipTextConfig;
   CLIPVisionModelWithProjection: ClipVisionConfig;
   CLIPModel: ClipConfig;
+  T5EncoderModel: T5EncoderConfig;
 }
 
 export type ComponentClass = keyof ComponentConfigs;
@@ -125,6 +128,11 @@ export const components: { readonly [K in ComponentClass]: ComponentRow<Componen
     declare: (scope, config) =>
       void clip(scope, config, { ...ids(), pixels: pixels(config.vision) }),
     weightName: (name) => clipWeightName(name),
+  },
+  T5EncoderModel: {
+    parse: parseT5EncoderConfig,
+    declare: (scope, config) => void t5Encoder(scope, config, input('ids', [1, 1], 'i64')),
+    weightName: t5EncoderWeightName,
   },
 };
 

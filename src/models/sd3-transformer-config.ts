@@ -38,7 +38,7 @@ export function parseSd3TransformerConfig(json: unknown): Sd3TransformerConfig {
     jointAttentionDim: read.integer('joint_attention_dim', 4096),
     pooledProjectionDim: read.integer('pooled_projection_dim', 2048),
     posEmbedMaxSize: read.integer('pos_embed_max_size', 96, { max: 4096 }),
-    dualAttentionLayers: readDualLayers(read, layers),
+    dualAttentionLayers: readDualLayers(read),
     qkNorm: read.optionalChoice('qk_norm', ['rms_norm']),
   };
   const inner = config.heads * config.headSize;
@@ -51,10 +51,11 @@ export function parseSd3TransformerConfig(json: unknown): Sd3TransformerConfig {
   return config;
 }
 
-function readDualLayers(read: ConfigReader, layers: number): ReadonlySet<number> {
+/** Numbers beyond the last layer are none. */
+function readDualLayers(read: ConfigReader): ReadonlySet<number> {
   const value = read.raw('dual_attention_layers') ?? [];
   if (Array.isArray(value) && value.length === 0) return new Set();
-  return new Set(read.integers('dual_attention_layers', [], { min: 0, max: layers - 1 }));
+  return new Set(read.integers('dual_attention_layers', [], { min: 0 }));
 }
 
 /** Published configurations, as config.json would hold them. */

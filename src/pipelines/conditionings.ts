@@ -5,6 +5,7 @@ import {
   type Conditioning,
   countChunks,
   encodePrompt,
+  type PromptRule,
   promptNotes,
   zeroed,
 } from './encode-prompt.js';
@@ -26,7 +27,7 @@ export async function encodeRequest(
 ): Promise<Conditionings> {
   const { negativePrompt, clipSkip, signal, timeIds } = request;
   const clauses = clausesOf(request);
-  const rule = { syntax: request.promptSyntax, emphasis: request.emphasis };
+  const rule = ruleOf(request);
   const isNegativeRead = needsNegative(model, request);
   const isZeroed = negativePrompt === undefined && model.zeroesForEmptyPrompt;
   const texts = clauses.map(({ text }) => text);
@@ -50,7 +51,7 @@ export async function encodeRequest(
 /** What a reader of the prompts should know. */
 export function textWarnings(model: TextToImageModel, request: GenerationRequest): string[] {
   const { negativePrompt, guidance } = request;
-  const rule = { syntax: request.promptSyntax, emphasis: request.emphasis };
+  const rule = ruleOf(request);
   const warnings = clausesOf(request).flatMap(({ text }) =>
     promptNotes(model, 'prompt', { ...rule, text }),
   );
@@ -64,6 +65,14 @@ export function textWarnings(model: TextToImageModel, request: GenerationRequest
       ? 'as this model is told the guidance itself'
       : `with a guidanceScale of ${guidance.scale}`;
   return negativePrompt === '' ? warnings : [...warnings, `negativePrompt: not looked at ${why}.`];
+}
+
+function ruleOf({
+  promptSyntax: syntax,
+  emphasis,
+  maxSequenceLength,
+}: GenerationRequest): PromptRule {
+  return { syntax, emphasis, maxSequenceLength };
 }
 
 function clausesOf({ prompt, promptSyntax }: GenerationRequest): PromptClause[] {

@@ -5,7 +5,7 @@ import { type Graph, input, type Tensor } from '../graph/tensor.js';
 import { autoencoderKlDecode } from '../models/autoencoder-kl.js';
 import { autoencoderTinyDecode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../models/registry.js';
-import type { Family } from './families.js';
+import type { Family, Task } from './families.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
 import type { Autoencoder, TextToImageModel } from './text-to-image-model.js';
 
@@ -20,6 +20,7 @@ export interface Pixels {
 export interface DecodeOptions {
   /** Averages squares of this side first, for a smaller and cheaper picture. Default 1. */
   readonly shrink?: number;
+  readonly task?: Task;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -44,13 +45,16 @@ export async function decodeLatents(
   { vae, family }: Pick<TextToImageModel, 'vae' | 'family'>,
   sessions: SessionCache,
   latents: FloatTensor,
-  { shrink = 1, signal }: DecodeOptions = {},
+  { shrink = 1, task, signal }: DecodeOptions = {},
 ): Promise<Pixels> {
   const { shape } = latents;
+  // diffusers' inpainting pipeline of SD 3 leaves the shift out when it decodes.
+  const isUnshifted = task === 'inpaint' && family.latentScaling === 'shift';
+  const scaling = isUnshifted ? 'factor' : family.latentScaling;
   const outputs = await sessions.run({
     part: vae,
-    form: `${shape.join('x')} / ${shrink}`,
-    build: () => decoderGraph(vae, family.latentScaling, { shape, shrink }),
+    form: `${shape.join('x')} / ${shrink}, ${scaling}`,
+    build: () => decoderGraph(vae, scaling, { shape, shrink }),
     feeds: new Map([['latents', latents]]),
     signal,
   });

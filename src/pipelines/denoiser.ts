@@ -5,6 +5,7 @@ import type { Denoise } from '../schedulers/sampler.js';
 import type { Conditioning } from './encode-prompt.js';
 import { type Guidance, guide } from './guidance.js';
 import { concatenated, repeatedRow } from './rows.js';
+import { sd3Kind } from './sd3-denoiser.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
 import type { Denoiser } from './text-to-image-model.js';
 import { unetKind } from './unet-denoiser.js';
@@ -35,6 +36,7 @@ export type Feeds = ReadonlyMap<string, FloatTensor>;
 const kinds: { readonly [C in Denoiser['className']]: DenoiserKind<Denoiser & { className: C }> } =
   {
     UNet2DConditionModel: unetKind,
+    SD3Transformer2DModel: sd3Kind,
   };
 
 export interface DenoiserOptions {
@@ -52,7 +54,8 @@ export interface DenoiserOptions {
 
 /** Whether a run needs the unconditional side: not up to a scale of 1, nor when the denoiser is told the scale. */
 export function isGuided(denoiser: Denoiser, { scale }: Guidance): boolean {
-  return scale > 1 && !kinds[denoiser.className].isToldGuidance(denoiser);
+  const kind = kinds[denoiser.className] as DenoiserKind<Denoiser>;
+  return scale > 1 && !kind.isToldGuidance(denoiser);
 }
 
 /** The denoiser of one picture: x [c·h·w] in, raw model output after guidance out. */
@@ -64,7 +67,7 @@ export function guidedDenoiser(
   const { latentShape, positives, negative, guidance, extraChannels, signal } = options;
   const rows = negative ? [negative, ...positives] : positives;
   const n = rows.length;
-  const kind = kinds[denoiser.className];
+  const kind = kinds[denoiser.className] as DenoiserKind<Denoiser>;
   const conditions = kind.conditions(denoiser, rows, guidance);
   const [channels, height, width] = latentShape;
   const extra = (extraChannels?.length ?? 0) / (height * width);

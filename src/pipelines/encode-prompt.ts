@@ -15,6 +15,7 @@ import {
 } from './prompt-chunks.js';
 import { concatenated } from './rows.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
+import { joinPadded, readT5, t5Notes } from './t5-text.js';
 import type { TextToImageModel } from './text-to-image-model.js';
 import type { TextTower } from './text-towers.js';
 
@@ -38,6 +39,8 @@ export interface TowerReading {
 export interface PromptRule {
   readonly syntax: PromptSyntax;
   readonly emphasis: Emphasis;
+  /** Ids a T5 encoder reads. */
+  readonly maxSequenceLength: number;
 }
 
 export interface EncodeOptions extends PromptRule {
@@ -61,7 +64,11 @@ export async function encodePrompt(
     const { textStates } = model.family;
     readings.push(await readWith(tower, sessions, text, { ...options, textStates, count }));
   }
-  return joinSideBySide(readings);
+  if (!model.family.t5) return joinSideBySide(readings);
+  const t5 = await readT5(sessions, text, { ...options, model });
+  const clip = sideBySide(readings.map(({ states }) => states));
+  const pooled = readings.flatMap((reading) => reading.pooled ?? []);
+  return joinPadded(clip, t5, pooled);
 }
 
 /** States [1, t, cᵢ] -> [1, t, Σcᵢ]; the pooled vector is that of the last tower that has one. */
@@ -95,6 +102,7 @@ export function promptNotes(
   const notes = model.towers.flatMap(
     (tower) => chunkPrompt(label, text, { ...tower, ...rule }).notes,
   );
+  if (model.t5) notes.push(...t5Notes(label, text, model.t5, rule));
   return [...new Set(notes)];
 }
 

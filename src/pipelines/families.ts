@@ -16,6 +16,8 @@ export interface TowerSpec {
 
 /** diffusers' defaults of one task. */
 export interface TaskDefaults {
+  /** The family's where it is not said. */
+  readonly steps?: number;
   readonly guidanceScale: number;
   /** How much of the picture is drawn anew, 0 to 1. */
   readonly strength: number;
@@ -29,12 +31,19 @@ export interface Family {
   readonly towers: readonly TowerSpec[];
   /** Which CLIP states guide the denoiser: after the last layer and its norm, or before the last layer. */
   readonly textStates: 'last' | 'penultimate';
-  readonly denoiser: { readonly folder: string; readonly className: 'UNet2DConditionModel' };
+  /** A T5 encoder after the CLIP towers; a folder without it is read too, as zeros. */
+  readonly t5?: { readonly encoder: string; readonly tokenizer: string };
+  readonly denoiser: {
+    readonly folder: string;
+    readonly className: 'UNet2DConditionModel' | 'SD3Transformer2DModel';
+  };
   /** How a decoder's latents become the denoiser's: times the factor, with statistics where given, or shifted. */
   readonly latentScaling: 'factor' | 'statistics' | 'shift';
   readonly latentSpace: LatentSpace;
   readonly steps: number;
   readonly defaults: Readonly<Record<Task, TaskDefaults>>;
+  /** Which way a strength that asks for part of a step goes. */
+  readonly strengthRounding: 'fewer-steps' | 'more-steps';
   /** diffusers' own corrections of old scheduler files. */
   readonly schedulerFixes: JsonObject;
 }
@@ -53,6 +62,7 @@ const stableDiffusion: Family = {
     image: { guidanceScale: 7.5, strength: 0.8 },
     inpaint: { guidanceScale: 7.5, strength: 1 },
   },
+  strengthRounding: 'fewer-steps',
   schedulerFixes: { steps_offset: 1, clip_sample: false },
 };
 
@@ -80,6 +90,29 @@ const stableDiffusionXl: Family = {
     image: { guidanceScale: 5, strength: 0.3 },
     inpaint: { guidanceScale: 7.5, strength: 0.9999 },
   },
+  strengthRounding: 'fewer-steps',
+  schedulerFixes: {},
+};
+
+const projectedClip = 'CLIPTextModelWithProjection';
+
+const stableDiffusion3: Family = {
+  towers: [
+    { encoder: 'text_encoder', tokenizer: 'tokenizer', className: projectedClip },
+    { encoder: 'text_encoder_2', tokenizer: 'tokenizer_2', className: projectedClip },
+  ],
+  textStates: 'penultimate',
+  t5: { encoder: 'text_encoder_3', tokenizer: 'tokenizer_3' },
+  denoiser: { folder: 'transformer', className: 'SD3Transformer2DModel' },
+  latentScaling: 'shift',
+  latentSpace: 'sd3',
+  steps: 28,
+  defaults: {
+    text: { guidanceScale: 7, strength: 1 },
+    image: { guidanceScale: 7, strength: 0.6, steps: 50 },
+    inpaint: { guidanceScale: 7, strength: 0.6, steps: 50 },
+  },
+  strengthRounding: 'more-steps',
   schedulerFixes: {},
 };
 
@@ -105,6 +138,9 @@ export const families: Readonly<Record<string, Family>> = {
   StableDiffusionXLPipeline: stableDiffusionXl,
   StableDiffusionXLImg2ImgPipeline: stableDiffusionXl,
   StableDiffusionXLInpaintPipeline: stableDiffusionXl,
+  StableDiffusion3Pipeline: stableDiffusion3,
+  StableDiffusion3Img2ImgPipeline: stableDiffusion3,
+  StableDiffusion3InpaintPipeline: stableDiffusion3,
   LatentConsistencyModelPipeline: latentConsistency,
   LatentConsistencyModelImg2ImgPipeline: latentConsistency,
 };

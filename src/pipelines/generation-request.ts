@@ -11,7 +11,7 @@ import { type PictureOptions, type PreparedPicture, preparePicture } from './inp
 import { inpaintingChannels } from './model-fit.js';
 import type { NoiseSource } from './noise.js';
 import { type PictureSeed, pictureSeeds, type SeedOptions } from './picture-seeds.js';
-import { type PictureSize, pictureSize } from './picture-size.js';
+import { type PictureSize, pictureSize, sideFactor } from './picture-size.js';
 import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
 import { type StepRange, stepRange } from './step-range.js';
 import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
@@ -43,6 +43,8 @@ export interface GenerateOptions extends SizeConditions, PictureOptions, SeedOpt
   readonly eta?: number | undefined;
   /** Layers of the text encoders to leave out at their end. Default 0. */
   readonly clipSkip?: number | undefined;
+  /** Tokens a T5 encoder reads, 1 to 512; more text is cut. Default 256. */
+  readonly maxSequenceLength?: number | undefined;
   /** diffusers' class name of another sampler on the model's noise levels. */
   readonly sampler?: string | undefined;
   /** Whose random numbers. Default cpu, torch's. */
@@ -74,6 +76,7 @@ export interface GenerationRequest extends PictureSize {
   readonly guidance: Guidance;
   readonly eta: number;
   readonly clipSkip: number;
+  readonly maxSequenceLength: number;
   readonly sampler: Sampler;
   readonly trajectory: Trajectory;
   /** The steps that are taken. */
@@ -118,7 +121,7 @@ export async function resolveRequest(
     size.height / factor,
     size.width / factor,
   ] as const;
-  const ranged = rangeOf(model, options, { task, sampler, steps });
+  const ranged = rangeOf(model, options, { task, sampler, steps, size });
   return {
     ...size,
     ...ranged,
@@ -136,6 +139,11 @@ export async function resolveRequest(
     },
     eta: inRange('eta', options.eta ?? 0, { to: 1 }),
     clipSkip: options.clipSkip ?? 0,
+    maxSequenceLength: inRange('maxSequenceLength', options.maxSequenceLength ?? 256, {
+      from: 1,
+      to: 512,
+      whole: true,
+    }),
     sampler,
     encodeMode: oneOf('encodeMode', options.encodeMode, ['sample', 'mode']),
     picture,
@@ -156,7 +164,7 @@ export async function resolveRequest(
 export function defaultsOf(model: TextToImageModel, task: Task): GenerationDefaults {
   const { family, given } = model;
   return {
-    steps: given.steps ?? family.steps,
+    steps: given.steps ?? family.defaults[task].steps ?? family.steps,
     guidanceScale: given.guidanceScale ?? family.defaults[task].guidanceScale,
     negativePrompt: given.negativePrompt,
   };
@@ -192,20 +200,22 @@ interface Planned {
   readonly task: Task;
   readonly sampler: Sampler;
   readonly steps: number;
+  readonly size: PictureSize;
 }
 
 function rangeOf(
   model: TextToImageModel,
   options: GenerateOptions,
-  { task, sampler, steps }: Planned,
+  { task, sampler, steps, size }: Planned,
 ): Pick<GenerationRequest, 'trajectory' | 'range' | 'strength' | 'denoisingStart' | 'warnings'> {
   const fallback = model.family.defaults[task].strength;
   const strength = inRange('strength', options.strength ?? fallback, { to: 1 });
   const denoisingStart = optionalShare('denoisingStart', options.denoisingStart);
   const denoisingEnd = optionalShare('denoisingEnd', options.denoisingEnd);
-  const trajectory = sampler.plan({ steps });
+  const trajectory = sampler.plan({ steps, imageTokens: imageTokens(model, size) });
   const { trainTimesteps } = sampler;
-  const request = { steps, strength, denoisingStart, denoisingEnd, trainTimesteps };
+  const rounding = model.family.strengthRounding;
+  const request = { steps, strength, rounding, denoisingStart, denoisingEnd, trainTimesteps };
   const range = stepRange(trajectory, request);
   if (range.start < range.end) return { trajectory, range, strength, denoisingStart, warnings: [] };
   const why =
@@ -214,6 +224,12 @@ function rangeOf(
       : `denoisingStart: no step is left after ${denoisingStart}`;
   const warnings = [`${why}; the picture only goes through the autoencoder.`];
   return { trajectory, range, strength, denoisingStart, warnings };
+}
+
+/** Patches of a picture inside a transformer; dynamic shifting asks for them. */
+function imageTokens(model: TextToImageModel, { width, height }: PictureSize): number {
+  const factor = sideFactor(model);
+  return (width / factor) * (height / factor);
 }
 
 function optionalShare(name: string, value: number | undefined): number | undefined {

@@ -3,10 +3,10 @@ import { complain, type MaliangError } from '../core/errors.js';
 import { decodeImage, type RasterImage } from '../formats/image.js';
 import { type Box, crop, gaussianBlur, luminance, type Raster } from '../formats/resample.js';
 import { cropRegion } from './crop-region.js';
-import { latentFactor, type Pixels } from './decode-latents.js';
+import type { Pixels } from './decode-latents.js';
 import { type FitMode, fitPicture } from './fit-picture.js';
 import { overlaid } from './overlay.js';
-import { nativeSize, type PictureSize, pictureSize } from './picture-size.js';
+import { nativeSize, type PictureSize, pictureSize, sideFactor } from './picture-size.js';
 import type { TextToImageModel } from './text-to-image-model.js';
 
 /** Pixels, or the bytes of a PNG, JPEG or WebP file. */
@@ -165,7 +165,7 @@ function sizeOf(
   { width, height, onlyMasked }: PictureOptions,
   { original, warnings }: { readonly original: Raster; readonly warnings: string[] },
 ): PictureSize {
-  const factor = latentFactor(model.vae);
+  const factor = sideFactor(model);
   const floor = (side: number): number => side - (side % factor);
   const own = { width: floor(original.width), height: floor(original.height) };
   const fallback = onlyMasked === undefined ? own : nativeSize(model);

@@ -1,12 +1,17 @@
 /** @file Whether the parts of a model fit each other: channels, widths and what the denoiser wants to be told. */
 import { complain } from '../core/errors.js';
+import type { ModelPart } from './model-part.js';
 import type { TextToImageModel } from './text-to-image-model.js';
+
+type UnetConfig = ModelPart<'UNet2DConditionModel'>['config'];
+type Sd3Config = ModelPart<'SD3Transformer2DModel'>['config'];
+
+type Want = (what: string, expected: unknown, got: unknown) => void;
 
 /** Throws MODEL_UNSUPPORTED, naming the two values that differ. */
 export function checkFit(model: TextToImageModel): void {
-  const { path, towers, denoiser, vae, family } = model;
-  const { config } = denoiser;
-  const want = (what: string, expected: unknown, got: unknown): void => {
+  const { path, denoiser, vae } = model;
+  const want: Want = (what, expected, got) => {
     if (expected === got) return;
     throw complain('MODEL_UNSUPPORTED', {
       where: path,
@@ -18,8 +23,30 @@ export function checkFit(model: TextToImageModel): void {
   const { latentChannels } = vae.config;
   want('vae in_channels', 3, vae.config.inChannels);
   want('vae out_channels', 3, vae.config.outChannels);
-  const isInpainting = config.inChannels === inpaintingChannels(latentChannels);
-  if (!isInpainting) want('unet in_channels', latentChannels, config.inChannels);
+  const { inChannels } = denoiser.config;
+  const isInpainting = inChannels === inpaintingChannels(latentChannels);
+  if (!isInpainting) want(`${denoiser.name} in_channels`, latentChannels, inChannels);
+  if (denoiser.className === 'SD3Transformer2DModel') checkSd3(model, denoiser.config, want);
+  else checkUnet(model, denoiser.config, want);
+}
+
+function checkSd3(model: TextToImageModel, config: Sd3Config, want: Want): void {
+  const { towers, t5, vae, sampler } = model;
+  want('transformer out_channels', vae.config.latentChannels, config.outChannels);
+  const pooled = towers.reduce((sum, { part }) => sum + part.config.projectionDim, 0);
+  want('transformer pooled_projection_dim', pooled, config.pooledProjectionDim);
+  if (t5)
+    want('transformer joint_attention_dim', t5.part.config.hiddenSize, config.jointAttentionDim);
+  const width = towers.reduce((sum, { part }) => sum + part.config.hiddenSize, 0);
+  const room = Math.min(width, config.jointAttentionDim);
+  want('transformer joint_attention_dim of at least', width, room);
+  want('a scheduler of', 'flow_prediction', sampler.predictionType);
+}
+
+function checkUnet(model: TextToImageModel, config: UnetConfig, want: Want): void {
+  const { towers, family, sampler } = model;
+  const { predictionType } = sampler;
+  if (predictionType === 'flow_prediction') want('a scheduler of', 'diffusion', predictionType);
   want('unet class_embed_type', 'none', config.classEmbed.kind);
   const width = towers.reduce((sum, { part }) => sum + part.config.hiddenSize, 0);
   const widths = new Set(config.crossAttentionDim);

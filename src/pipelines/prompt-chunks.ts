@@ -139,7 +139,7 @@ function commaId(tokenizer: ClipTokenizer): number | undefined {
 }
 
 /** Long texts keep their beginning and say how much follows. */
-function shortened(text: string): string {
+export function shortened(text: string): string {
   const most = 200;
   const characters = [...text];
   if (characters.length <= most) return text;

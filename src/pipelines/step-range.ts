@@ -1,11 +1,13 @@
 /** @file Which steps of a plan a picture takes: strength, and SDXL's hand-over from base to refiner (diffusers' get_timesteps). */
 import { complain } from '../core/errors.js';
 import type { Trajectory } from '../schedulers/sampler.js';
+import type { Family } from './families.js';
 
 export interface RangeRequest {
   readonly steps: number;
   /** 1 for all steps; below, the last share of them. */
   readonly strength: number;
+  readonly rounding: Family['strengthRounding'];
   /** Share of the noise schedule that is already behind, 0 to 1. */
   readonly denoisingStart: number | undefined;
   /** Share of the noise schedule at which to stop. */
@@ -22,12 +24,13 @@ export interface StepRange {
 /** Throws USAGE when the start does not come before the end. */
 export function stepRange(trajectory: Trajectory, request: RangeRequest): StepRange {
   const { timesteps, order } = trajectory;
-  const { steps, strength, denoisingStart, denoisingEnd, trainTimesteps } = request;
+  const { steps, strength, rounding, denoisingStart, denoisingEnd, trainTimesteps } = request;
   if (denoisingStart !== undefined && denoisingEnd !== undefined) {
     if (denoisingStart >= denoisingEnd) throw wrongOrder(denoisingStart, denoisingEnd);
   }
   const cutoff = (share: number): number => roundHalfEven(trainTimesteps - share * trainTimesteps);
-  const taken = Math.min(Math.trunc(steps * strength), steps);
+  const asked = Math.min(steps * strength, steps);
+  const taken = rounding === 'fewer-steps' ? Math.trunc(asked) : steps - Math.trunc(steps - asked);
   let start = Math.min((steps - taken) * order, timesteps.length);
   if (denoisingStart !== undefined) {
     let left = timesteps.filter((timestep) => timestep < cutoff(denoisingStart)).length;

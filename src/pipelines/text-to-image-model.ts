@@ -15,13 +15,13 @@ import {
   readSchedulerConfig,
   sourceWarnings,
 } from './model-source.js';
-import { readTowers, type TextTower } from './text-towers.js';
+import { readT5Tower, readTowers, type T5Tower, type TextTower } from './text-towers.js';
 import { readVae, type VaeFile } from './vae-file.js';
 
 export type Autoencoder = ModelPart<'AutoencoderKL' | 'AutoencoderTiny'>;
 
 /** The network that is asked at every step. */
-export type Denoiser = ModelPart<'UNet2DConditionModel'>;
+export type Denoiser = ModelPart<'UNet2DConditionModel' | 'SD3Transformer2DModel'>;
 
 export interface GenerationDefaults {
   readonly steps: number;
@@ -35,6 +35,8 @@ export interface TextToImageModel {
   readonly name: string;
   readonly family: Family;
   readonly towers: readonly TextTower[];
+  /** Absent in families without one, and in folders that leave it out. */
+  readonly t5: T5Tower | undefined;
   /** Without a negative prompt the unconditional side is zeros, not the empty text. */
   readonly zeroesForEmptyPrompt: boolean;
   /** SDXL's refiner is told an aesthetic score instead of a target size. */
@@ -71,18 +73,20 @@ export async function readTextToImageModel(
   const folder = await openModel(path, options);
   const family = familyOf(folder);
   const towers = await readTowers(folder, family, options);
+  const t5 = await readT5Tower(folder, family, options);
   const { folder: denoiserName, className } = family.denoiser;
   onPart?.(denoiserName);
   const denoiser = await readPart(folder, denoiserName, { classes: [className], variant });
   onPart?.('vae');
   const { vae, warnings: vaeWarnings } = await readAutoencoder(folder, family, options);
   const scheduler = await readScheduler(folder, family, options);
-  const hasZeroes = family.textStates === 'penultimate';
+  const hasZeroes = family.textStates === 'penultimate' && family.t5 === undefined;
   const model: TextToImageModel = {
     path: folder.path,
     name: name ?? basename(folder.path),
     family,
     towers,
+    t5,
     zeroesForEmptyPrompt: hasZeroes && flag(folder, 'force_zeros_for_empty_prompt', true),
     wantsAestheticScore: flag(folder, 'requires_aesthetics_score', false),
     denoiser,

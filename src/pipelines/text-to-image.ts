@@ -211,8 +211,8 @@ export class TextToImage implements AsyncDisposable {
     const prepared = { request, conditionings, source };
     for (const [image, seed] of request.seeds.entries()) {
       const latents = yield* this.#steps(prepared, image, seed);
-      const { signal } = request;
-      const drawn = await decodeLatents(this.#model, this.#sessions, latents, { signal });
+      const { signal, task } = request;
+      const drawn = await decodeLatents(this.#model, this.#sessions, latents, { task, signal });
       const pixels = request.picture?.finish(drawn) ?? drawn;
       const elapsedMs = performance.now() - start;
       const picture = this.#picture(request, seed, { ...pixels, latents, elapsedMs });

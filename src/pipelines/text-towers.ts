@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { complain } from '../core/errors.js';
 import type { ClipTokenizer } from '../formats/clip-tokenizer.js';
+import type { T5Tokenizer } from '../formats/t5-tokenizer.js';
+import { readT5TokenizerFolder } from '../hub/tokenizer-folder.js';
 import type { Family, TowerSpec } from './families.js';
 import { type ModelPart, readPart } from './model-part.js';
 import { type ModelSource, readTokenizer } from './model-source.js';
@@ -12,6 +14,12 @@ export interface TextTower {
   readonly tokenizer: ClipTokenizer;
   /** Ids per prompt, start, end and padding included. */
   readonly tokens: number;
+}
+
+/** A T5 encoder with its tokenizer; the caller says how many ids it reads. */
+export interface T5Tower {
+  readonly part: ModelPart<'T5EncoderModel'>;
+  readonly tokenizer: T5Tokenizer;
 }
 
 export interface ReadTowersOptions {
@@ -32,7 +40,20 @@ export async function readTowers(
     options.onPart?.(spec.encoder);
     towers.push(await readTower(folder, spec, options.variant));
   }
-  return towers;
+  // Where T5 follows, diffusers cuts for all CLIP towers what the first tokenizer takes.
+  return family.t5 ? towers.map((tower) => ({ ...tower, tokens: towers[0]!.tokens })) : towers;
+}
+
+/** Undefined where the family or the folder has none. */
+export async function readT5Tower(
+  folder: ModelSource,
+  { t5: spec }: Family,
+  { variant, onPart }: ReadTowersOptions,
+): Promise<T5Tower | undefined> {
+  if (!spec || !folder.components.has(spec.encoder)) return undefined;
+  onPart?.(spec.encoder);
+  const part = await readPart(folder, spec.encoder, { classes: ['T5EncoderModel'], variant });
+  return { part, tokenizer: await readT5TokenizerFolder(join(folder.path, spec.tokenizer)) };
 }
 
 async function readTower(

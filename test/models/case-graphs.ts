@@ -16,6 +16,7 @@ import {
 import { clipVisionWithProjection } from '../../src/models/clip-vision.js';
 import type { Component } from '../../src/models/registry.js';
 import { sd3Transformer } from '../../src/models/sd3-transformer.js';
+import { t5Encoder } from '../../src/models/t5-encoder.js';
 import { unet2dCondition } from '../../src/models/unet-2d-condition.js';
 import type { Scope } from '../../src/nn/scope.js';
 
@@ -125,6 +126,8 @@ function outputsOf(scope: Scope, component: Component, feeder: Feeder): Record<s
         image_embeds: out.imageEmbeds,
       };
     }
+    case 'T5EncoderModel':
+      return { last_hidden_state: t5Encoder(scope, config, feeder.want('input_ids', 'i64')) };
   }
 }
 

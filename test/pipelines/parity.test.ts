@@ -53,6 +53,7 @@ function optionsOf(name: string, call: Call, row: number): GenerateOptions {
     negativePrompt: (call.negative_prompt as string[] | undefined)?.[row],
     eta: call.eta as number | undefined,
     clipSkip: call.clip_skip as number | undefined,
+    maxSequenceLength: call.max_sequence_length as number | undefined,
     strength: call.strength as number | undefined,
     maskBlur: call.mask_blur as number | undefined,
     onlyMasked: call.padding_mask_crop as number | undefined,

@@ -46,7 +46,7 @@ describe.each(readdirSync(fixtures))('%s', (name) => {
         Array.from(tokenizer.encodePrompt(prompt, { maxLength: tokens }).ids),
       );
       expect(ids, prompt).toEqual(call.ids[i]);
-      const rule = { syntax: 'plain', emphasis: 'none' } as const;
+      const rule = { syntax: 'plain', emphasis: 'none', maxSequenceLength: 77 } as const;
       const { states, pooled } = await encodePrompt(read, sessions, prompt, rule);
       const compare = (key: string, got: TensorData): void => {
         const reference = readTensor(bytes, tensors.get(`${key}.${i}`)!).data as Float32Array;

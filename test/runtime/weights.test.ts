@@ -5,8 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { numberToBf16, numberToF16, type TensorData } from '../../src/core/tensor-data.js';
 import { writeSafetensors } from '../../src/formats/safetensors.js';
+import { gather } from '../../src/graph/build.js';
+import { emitOnnx } from '../../src/graph/emit.js';
+import { input, parameter } from '../../src/graph/tensor.js';
 import { readWeightFile } from '../../src/hub/weight-file.js';
 import { Engine } from '../../src/runtime/engine.js';
+import { weightsInFiles } from '../../src/runtime/weights.js';
 import { weightedFeeds, weightedModel } from './slow-model.js';
 
 const n = 3;
@@ -56,6 +60,27 @@ it.each(Object.keys(stored))('%s behind a link', async (name) => {
   const y = (await session.run(weightedFeeds(n))).get('y')!;
   expect([...(y.data as Float32Array)]).toEqual(sums);
 });
+
+it.each(Object.keys(stored))(
+  '%s looked up row by row, without a copy of the table',
+  async (name) => {
+    const { tensors } = await readWeightFile(
+      join(folder, 'snapshots', 'main', 'model.safetensors'),
+    );
+    const weights = new Map([['w', tensors.get(name)!]]);
+    const rows = gather(parameter('w', [n, n]), input('ids', [2], 'i64'));
+    const graph = new Map([['rows', rows]]);
+    const { bytes } = emitOnnx(graph, { weights: weightsInFiles(weights) });
+    const names = Buffer.from(bytes)
+      .toString('latin1')
+      .match(/Gather|Cast/g);
+    expect([...new Set(names)]).toEqual(name === 'f32' ? ['Gather'] : ['Gather', 'Cast']);
+    await using session = await engine.load(graph, { weights });
+    const ids: TensorData = { dtype: 'i64', shape: [2], data: BigInt64Array.of(2n, 0n) };
+    const found = (await session.run(new Map([['ids', ids]]))).get('rows')!;
+    expect([...(found.data as Float32Array)]).toEqual([...values.slice(6), ...values.slice(0, 3)]);
+  },
+);
 
 it('refuses a file that is gone or too short, with its name', async () => {
   const { tensors } = await readWeightFile(join(folder, 'blobs', '41ab'));

@@ -14,6 +14,9 @@ CASES = [
     ("sd3", BASE, (2, 16, 16), 7),
     ("sd3-rms-norm", dict(BASE, qk_norm="rms_norm", in_channels=6, out_channels=6, num_layers=3), (1, 8, 12), 9),
     ("sd3-dual-attention", dict(BASE, qk_norm="rms_norm", num_layers=3, dual_attention_layers=[0, 1]), (1, 6, 20), 5),
+    ("sd3-dual-last", dict(BASE, qk_norm="rms_norm", num_layers=2, dual_attention_layers=[1, 5], attention_head_dim=12,
+                           caption_projection_dim=36, num_attention_heads=3, pos_embed_max_size=7), (1, 14, 2), 3),
+    ("sd3-one-layer", dict(BASE, num_layers=1, in_channels=3, out_channels=None, pos_embed_max_size=11), (2, 22, 6), 1),
     ("sd3-patch-1", dict(BASE, patch_size=1, sample_size=6, pos_embed_max_size=9, out_channels=8), (1, 6, 7), 4),
 ]
 
