@@ -22,6 +22,9 @@ export const english = {
   'usage.wholeNumber': 'a whole number from {min} to {max}',
   'usage.number': 'a number from {min} to {max}',
   'usage.size': 'a size such as 128x128, sides from 8 to 4096',
+  'usage.oneOf': 'one of {choices}',
+  'usage.noVary': 'no --vary beside it',
+  'usage.both': 'both',
   'usage.text': 'some text',
   'usage.noWords': 'no further words',
   'usage.drawNext': 'To draw those words: {example}',
@@ -60,6 +63,25 @@ export const english = {
   'option.guidance': 'how strictly to follow the prompt, default as the model says',
   'option.negative': 'what the picture should not show',
   'option.size': 'width and height in pixels, default as the model says',
+  'option.init': 'picture to start from: PNG, JPEG or WebP',
+  'option.strength': 'how much of it is drawn anew, 0 to 1, default as the model says',
+  'option.mask':
+    'picture that is white where --init is drawn anew, or `alpha`: its transparent parts',
+  'option.mask-blur': 'softens the mask by so many pixels, default 0',
+  'option.only-masked':
+    'draws only what is around the mask, so many pixels wider, and puts it back',
+  'option.vary':
+    'pictures like this one: as --init with --strength 0.5 and --variation-strength 0.3',
+  'option.variation-seed': 'seed the noise is turned towards; picture k uses N+k-1',
+  'option.variation-strength': 'how far it is turned, 0 to 1, default 0',
+  'option.sampler': 'sampler in place of the model’s; `{program} samplers` lists them',
+  'option.clip-skip':
+    'last layers of the text encoders left out, default 0 (the webui counts from 1)',
+  'option.guidance-rescale': 'tames the contrast of high guidance, 0 to 1, default 0',
+  'option.syntax':
+    'a1111 (default) reads (word:1.3), [word], BREAK, AND and long prompts; plain reads as diffusers',
+  'option.noise': 'whose random numbers: cpu (default, torch) or cuda (the webui’s NV)',
+  'option.device': 'where to compute: cpu (default), cuda, webgpu, coreml or dml',
   'option.model': 'folder of a model in the diffusers layout, default the built-in one',
   'option.out':
     'generate: a .png file (replaced if it exists) or a folder; train: the run’s folder',

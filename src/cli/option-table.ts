@@ -42,6 +42,20 @@ export const optionTable = {
   guidance: row(drawing, number(0, 100), 'X'),
   negative: row(drawing, (value) => value, 'TEXT'),
   size: row(drawing, readSize, 'WxH'),
+  init: row(drawing, someText, 'IMAGE'),
+  strength: row(drawing, number(0, 1), 'X'),
+  mask: row(drawing, someText, 'IMAGE'),
+  'mask-blur': row(drawing, number(0, 1000), 'PX'),
+  'only-masked': row(drawing, wholeNumber(0, 16_384), 'PX'),
+  vary: row(drawing, someText, 'IMAGE'),
+  'variation-seed': row(drawing, wholeNumber(0, Number.MAX_SAFE_INTEGER), 'N'),
+  'variation-strength': row(drawing, number(0, 1), 'X'),
+  sampler: row(drawing, someText, 'NAME'),
+  'clip-skip': row(drawing, wholeNumber(0, 100), 'N'),
+  'guidance-rescale': row(drawing, number(0, 1), 'X'),
+  syntax: row(drawing, oneOf('a1111', 'plain'), 'NAME'),
+  noise: row(drawing, oneOf('cpu', 'cuda'), 'NAME'),
+  device: row(drawing, oneOf('cpu', 'cuda', 'webgpu', 'coreml', 'dml'), 'NAME'),
   model: row(['generate', 'doctor'], someText, 'FOLDER'),
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
@@ -104,6 +118,12 @@ function readSize(text: string): Size | Expectation {
   const height = Number(found?.[2] ?? found?.[1]);
   const fits = (side: number): boolean => side >= 8 && side <= 4096;
   return fits(width) && fits(height) ? { width, height } : new Expectation('usage.size');
+}
+
+function oneOf<const T extends string>(...choices: readonly T[]): ReadValue<T> {
+  return (text) =>
+    choices.find((choice) => choice === text.toLowerCase()) ??
+    new Expectation('usage.oneOf', { choices: choices.join(', ') });
 }
 
 function someText(text: string): string | Expectation {
