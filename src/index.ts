@@ -14,6 +14,7 @@ export {
   toFloat32,
 } from './core/tensor-data.js';
 export { ClipTokenizer, type EncodedPrompt } from './formats/clip-tokenizer.js';
+export { decodeImage, type RasterImage, readPicture } from './formats/image.js';
 export {
   encodePng,
   type PngImage,
@@ -46,10 +47,15 @@ export {
   Scope,
 } from './models/registry.js';
 export type { Pixels } from './pipelines/decode-latents.js';
+export type { EncodeMode } from './pipelines/encode-picture.js';
+export type { FitMode } from './pipelines/fit-picture.js';
 export type { GenerateOptions } from './pipelines/generation-request.js';
 export { infotext } from './pipelines/infotext.js';
+export type { PictureInput } from './pipelines/input-picture.js';
 export { picturePng } from './pipelines/picture-png.js';
 export type { PictureSize } from './pipelines/picture-size.js';
+export type { Emphasis, PromptSyntax } from './pipelines/prompt-chunks.js';
+export { listSamplers, type SamplerListing } from './pipelines/samplers.js';
 export {
   type FromPretrainedOptions,
   type GeneratedImage,
@@ -58,6 +64,7 @@ export {
   type LoadProgress,
   TextToImage,
 } from './pipelines/text-to-image.js';
+export type { Device } from './runtime/devices.js';
 export {
   Engine,
   type EngineOptions,

@@ -150,7 +150,7 @@ function stepProgress(
 }
 
 function drawOptions({ seed, num, values, source }: Job, signal: AbortSignal): GenerateOptions {
-  const { steps, guidance, negative, size, sampler, syntax, noise } = values;
+  const { steps, guidance, negative, size, sampler, schedule, syntax, noise } = values;
   const { init, mask } = source;
   return {
     seed,
@@ -161,6 +161,7 @@ function drawOptions({ seed, num, values, source }: Job, signal: AbortSignal): G
     negativePrompt: negative,
     promptSyntax: syntax,
     sampler,
+    schedule,
     noiseSource: noise,
     clipSkip: values['clip-skip'],
     init,

@@ -49,11 +49,14 @@ export const chinese: Catalogue = {
   'help.more': '`{program} <命令> --help` 给出该命令的说明。',
   'command.generate': '画出提示词；`generate` 一词可以省略。',
   'command.train': '训练模型的一部分：autoencoder、clip 或 diffusion。',
+  'command.samplers': '列出采样器和噪声排布，以及它们的各种名称。',
   'command.doctor': '检查安装、机器和内置模型。',
   'about.generate':
     '画图并存成 PNG 文件，默认存到当前文件夹。\n一批中的第 k 张使用种子 S+k-1，因此可以单独重画。\n提示词可以不加引号；以短横线开头或与命令同名时，请在前面加 --。',
   'about.train':
     '按 JSON 配置训练，把检查点、损失记录和样张写入一个文件夹。\nCtrl-C 会先保存检查点；--resume 从检查点继续。',
+  'about.samplers':
+    '列出每个采样器、它接受的噪声排布和别名。\n--sampler 的名称可以带上排布，如 "DPM++ 2M Karras"；不分大小写。',
   'about.doctor':
     '检查 Node、执行引擎、线程、内存、磁盘、内置模型和数据集。\n画图所需的部分有损坏时，退出码为 1。',
   'option.seed': '第一张图的种子；不写则随机',
@@ -71,6 +74,7 @@ export const chinese: Catalogue = {
   'option.variation-seed': '噪声转向的种子；第 k 张用 N+k-1',
   'option.variation-strength': '转向的程度，0 到 1，默认 0',
   'option.sampler': '换用别的采样器；`{program} samplers` 列出全部',
+  'option.schedule': '噪声水平的排布，如 karras；automatic 为 webui 的搭配',
   'option.clip-skip': '文本编码器末尾省去的层数，默认 0（webui 从 1 数起）',
   'option.guidance-rescale': '压低高引导强度的对比，0 到 1，默认 0',
   'option.syntax':
@@ -110,6 +114,10 @@ export const chinese: Catalogue = {
   'train.done': '完成，共 {step} 步；结果在 {folder}。',
   'train.stopped': '在第 {step} 步后停止；检查点在 {folder}。',
   'train.resume': '继续训练：{command}',
+
+  'samplers.schedules': '排布：{names}',
+  'samplers.also': '又名：{names}',
+  'samplers.noise': '每一步都加入新的噪声',
 
   'doctor.ok': '正常',
   'doctor.note': '提示',

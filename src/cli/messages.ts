@@ -50,11 +50,14 @@ export const english = {
   'help.more': '`{program} <command> --help` says more about a command.',
   'command.generate': 'Draw a prompt; the word `generate` can be left out.',
   'command.train': 'Train a part of a model: autoencoder, clip or diffusion.',
+  'command.samplers': 'List samplers and schedules under all their names.',
   'command.doctor': 'Check the installation, the machine and the built-in model.',
   'about.generate':
     'Draws pictures and writes them as PNG files, by default into the current folder.\nPicture k of a batch uses seed S+k-1, so it can be made again alone.\nThe prompt may stand without quotes; put -- before one that starts with a dash or is a command.',
   'about.train':
     'Trains from a JSON configuration and writes checkpoints, a loss log and sample sheets into a folder.\nCtrl-C saves a checkpoint first; --resume goes on from it.',
+  'about.samplers':
+    'Lists every sampler with the schedules it takes and its other names.\nA name for --sampler may end in a schedule, as in "DPM++ 2M Karras"; case does not matter.',
   'about.doctor':
     'Checks Node, the execution engine, threads, memory, disk, the built-in model and the data set.\nEnds with 1 when something that drawing needs is broken.',
   'option.seed': 'seed of the first picture; drawn at random when left out',
@@ -75,6 +78,8 @@ export const english = {
   'option.variation-seed': 'seed the noise is turned towards; picture k uses N+k-1',
   'option.variation-strength': 'how far it is turned, 0 to 1, default 0',
   'option.sampler': 'sampler in place of the model’s; `{program} samplers` lists them',
+  'option.schedule':
+    'spacing of the noise levels, such as karras, or automatic as the webui pairs it',
   'option.clip-skip':
     'last layers of the text encoders left out, default 0 (the webui counts from 1)',
   'option.guidance-rescale': 'tames the contrast of high guidance, 0 to 1, default 0',
@@ -116,6 +121,10 @@ export const english = {
   'train.done': 'Done at step {step}; the run is in {folder}.',
   'train.stopped': 'Stopped after step {step}; the checkpoint is in {folder}.',
   'train.resume': 'Go on with: {command}',
+
+  'samplers.schedules': 'schedules: {names}',
+  'samplers.also': 'also: {names}',
+  'samplers.noise': 'draws fresh noise in every step',
 
   'doctor.ok': 'ok',
   'doctor.note': 'note',

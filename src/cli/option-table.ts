@@ -1,7 +1,7 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
 import type { MessageKey } from './messages.js';
 
-export const commandNames = ['generate', 'train', 'doctor'] as const;
+export const commandNames = ['generate', 'train', 'doctor', 'samplers'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** Reads a value; a message key with its values says what was expected instead. */
@@ -51,6 +51,7 @@ export const optionTable = {
   'variation-seed': row(drawing, wholeNumber(0, Number.MAX_SAFE_INTEGER), 'N'),
   'variation-strength': row(drawing, number(0, 1), 'X'),
   sampler: row(drawing, someText, 'NAME'),
+  schedule: row(drawing, someText, 'NAME'),
   'clip-skip': row(drawing, wholeNumber(0, 100), 'N'),
   'guidance-rescale': row(drawing, number(0, 1), 'X'),
   syntax: row(drawing, oneOf('a1111', 'plain'), 'NAME'),
@@ -61,7 +62,7 @@ export const optionTable = {
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
   threads: row(both, wholeNumber(1, 1024), 'N'),
-  json: row(drawing, always),
+  json: row(['generate', 'samplers'], always),
   quiet: row(both, always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },

@@ -38,6 +38,7 @@ const rows: { readonly [K in OptionName]: readonly [string[], unknown, string[],
     'a number from 0 to 1',
   ],
   sampler: [['--sampler', 'DDIM'], 'DDIM', ['--sampler='], 'some text'],
+  schedule: [['--schedule', 'karras'], 'karras', ['--schedule'], 'a value'],
   'clip-skip': [['--clip-skip', '1'], 1, ['--clip-skip', '0.5'], 'a whole number from 0'],
   'guidance-rescale': [
     ['--guidance-rescale', '0.7'],
@@ -75,7 +76,7 @@ describe.each(optionNames)('--%s', (name) => {
     expect(complaintOf(command, ...accepted, ...accepted)).toBe(
       `--${name}: expected the option once, got it twice. See \`maliang --help\`.`,
     );
-    const stranger = (['generate', 'train', 'doctor'] as const).find(
+    const stranger = (['generate', 'train', 'doctor', 'samplers'] as const).find(
       (other) => !(optionTable[name].commands as readonly string[]).includes(other),
     );
     if (stranger) {

@@ -33,6 +33,8 @@ export interface Family {
   /** How a decoder's latents become the denoiser's: times the factor, with statistics where given, or shifted. */
   readonly latentScaling: 'factor' | 'statistics' | 'shift';
   readonly latentSpace: LatentSpace;
+  /** Strength shortens the schedule instead of the number of steps, as LCM pipelines do. */
+  readonly spreadsStrength?: boolean;
   readonly steps: number;
   readonly defaults: Readonly<Record<Task, TaskDefaults>>;
   /** diffusers' own corrections of old scheduler files. */
@@ -85,6 +87,7 @@ const stableDiffusionXl: Family = {
 
 const latentConsistency: Family = {
   ...stableDiffusion,
+  spreadsStrength: true,
   steps: 4,
   defaults: {
     text: { guidanceScale: 8.5, strength: 1 },

@@ -1,18 +1,19 @@
 /** @file What a caller may ask of a pipeline, checked and filled with the model's defaults. */
 import { complain, type MaliangError } from '../core/errors.js';
+import type { NoiseDevice } from '../core/random-source.js';
 import type { FloatTensor } from '../core/tensor-data.js';
-import type { PredictionType, Sampler, Trajectory } from '../schedulers/sampler.js';
-import { loadSampler } from '../schedulers/table.js';
+import type { Sampler, Trajectory } from '../schedulers/sampler.js';
+import type { ScheduleName } from '../schedulers/schedule-names.js';
 import { latentFactor } from './decode-latents.js';
 import type { EncodeMode } from './encode-picture.js';
 import type { Task } from './families.js';
 import type { Guidance } from './guidance.js';
 import { type PictureOptions, type PreparedPicture, preparePicture } from './input-picture.js';
 import { inpaintingChannels } from './model-fit.js';
-import type { NoiseSource } from './noise.js';
 import { type PictureSeed, pictureSeeds, type SeedOptions } from './picture-seeds.js';
 import { type PictureSize, pictureSize } from './picture-size.js';
 import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
+import { chooseSampler, distilledTimesteps } from './sampler-choice.js';
 import { type StepRange, stepRange } from './step-range.js';
 import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
 import { type SizeConditions, type TimeIds, timeIdsOf } from './time-ids.js';
@@ -43,10 +44,12 @@ export interface GenerateOptions extends SizeConditions, PictureOptions, SeedOpt
   readonly eta?: number | undefined;
   /** Layers of the text encoders to leave out at their end. Default 0. */
   readonly clipSkip?: number | undefined;
-  /** diffusers' class name of another sampler on the model's noise levels. */
+  /** Another sampler on the model's noise levels, by any of its names; see `listSamplers`. */
   readonly sampler?: string | undefined;
+  /** Spacing of the noise levels, such as karras. Default: what sampler and model say. */
+  readonly schedule?: string | undefined;
   /** Whose random numbers. Default cpu, torch's. */
-  readonly noiseSource?: NoiseSource | undefined;
+  readonly noiseSource?: NoiseDevice | undefined;
   /** How much of `init` is drawn anew, 0 to 1. Default: the model's. */
   readonly strength?: number | undefined;
   /** Whether `init` becomes a sample of its latents or the likeliest. Default sample. */
@@ -69,12 +72,14 @@ export interface GenerationRequest extends PictureSize {
   readonly promptSyntax: PromptSyntax;
   readonly emphasis: Emphasis;
   readonly seeds: readonly PictureSeed[];
-  readonly noiseSource: NoiseSource;
+  readonly noiseSource: NoiseDevice;
   readonly steps: number;
   readonly guidance: Guidance;
   readonly eta: number;
   readonly clipSkip: number;
   readonly sampler: Sampler;
+  /** Undefined: what the configuration says. */
+  readonly schedule: ScheduleName | undefined;
   readonly trajectory: Trajectory;
   /** The steps that are taken. */
   readonly range: StepRange;
@@ -106,7 +111,7 @@ export async function resolveRequest(
   const task = taskOf(options, picture);
   const defaults = defaultsOf(model, task);
   const num = inRange('num', options.num ?? 1, { from: 1, to: mostPictures, whole: true });
-  const sampler = samplerOf(model, options.sampler);
+  const { sampler, schedule } = chooseSampler(model, options);
   const steps = inRange('steps', options.steps ?? defaults.steps, {
     from: 1,
     to: sampler.trainTimesteps,
@@ -118,7 +123,7 @@ export async function resolveRequest(
     size.height / factor,
     size.width / factor,
   ] as const;
-  const ranged = rangeOf(model, options, { task, sampler, steps });
+  const ranged = rangeOf(model, options, { task, sampler, schedule, steps });
   return {
     ...size,
     ...ranged,
@@ -137,6 +142,7 @@ export async function resolveRequest(
     eta: inRange('eta', options.eta ?? 0, { to: 1 }),
     clipSkip: options.clipSkip ?? 0,
     sampler,
+    schedule,
     encodeMode: oneOf('encodeMode', options.encodeMode, ['sample', 'mode']),
     picture,
     initLatents: checkedLatents(options, latentShape),
@@ -191,21 +197,29 @@ function isInpainting({ denoiser, vae }: TextToImageModel, task: Task): boolean 
 interface Planned {
   readonly task: Task;
   readonly sampler: Sampler;
+  readonly schedule: ScheduleName | undefined;
   readonly steps: number;
 }
 
 function rangeOf(
   model: TextToImageModel,
   options: GenerateOptions,
-  { task, sampler, steps }: Planned,
+  { task, sampler, schedule, steps }: Planned,
 ): Pick<GenerationRequest, 'trajectory' | 'range' | 'strength' | 'denoisingStart' | 'warnings'> {
   const fallback = model.family.defaults[task].strength;
   const strength = inRange('strength', options.strength ?? fallback, { to: 1 });
   const denoisingStart = optionalShare('denoisingStart', options.denoisingStart);
   const denoisingEnd = optionalShare('denoisingEnd', options.denoisingEnd);
-  const trajectory = sampler.plan({ steps });
+  const distilled = distilledTimesteps(model, sampler, { task, steps, strength });
+  const trajectory = sampler.plan({
+    steps,
+    alignYourSteps: model.family.latentSpace === 'sd1' ? 'sd1' : 'sdxl',
+    ...(schedule && { schedule }),
+    ...(distilled && { timesteps: distilled }),
+  });
   const { trainTimesteps } = sampler;
-  const request = { steps, strength, denoisingStart, denoisingEnd, trainTimesteps };
+  const share = distilled ? 1 : strength;
+  const request = { steps, strength: share, denoisingStart, denoisingEnd, trainTimesteps };
   const range = stepRange(trajectory, request);
   if (range.start < range.end) return { trajectory, range, strength, denoisingStart, warnings: [] };
   const why =
@@ -240,21 +254,6 @@ function checkedLatents(
   const wanted = [1, ...shape].join(',');
   if (initLatents.shape.join(',') === wanted) return initLatents.data;
   throw misuse('initLatents', `f32[${wanted}]`, `f32[${initLatents.shape.join(',')}]`);
-}
-
-function samplerOf(model: TextToImageModel, className: string | undefined): Sampler {
-  if (className === undefined) return model.sampler;
-  const sampler = loadSampler(model.schedulerConfig, className);
-  const [own, other] = [model.sampler, sampler].map(
-    ({ predictionType }): PredictionType => predictionType,
-  );
-  if (own === other) return sampler;
-  throw complain('MODEL_UNSUPPORTED', {
-    where: 'sampler',
-    expected: `one for the model's ${own}`,
-    got: `${className}, which is for ${other}`,
-    next: 'Leave it out to use the sampler of the model.',
-  });
 }
 
 function checkedSizes(options: GenerateOptions): SizeConditions {

@@ -253,12 +253,21 @@ describe('every option', () => {
   });
 
   option('sampler', async () => {
-    expect(await drawn('--sampler', 'DDIMScheduler')).toEqual(await plain());
+    expect(await drawn('--sampler', 'ddim')).toEqual(await plain());
+    expect(await drawn('--sampler', 'Euler a')).not.toEqual(await plain());
     const { exitCode, stderr } = await draw('x', '--sampler', 'FlowMatchEulerDiscreteScheduler');
     expect({ exitCode, stderr }).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining('sampler: expected one for the model'),
     });
+  });
+
+  option('schedule', async () => {
+    const args = ['--sampler', 'dpm++ 2m'];
+    const [even, karras] = [await drawn(...args), await drawn(...args, '--schedule', 'Karras')];
+    expect(karras).not.toEqual(even);
+    expect(await drawn('--sampler', 'DPM++ 2M Karras')).toEqual(karras);
+    expect((await draw('x', '--schedule', 'karas')).stderr).toContain('near to this karras');
   });
 
   option('clip-skip', async () => {

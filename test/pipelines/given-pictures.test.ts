@@ -69,7 +69,7 @@ describe('a picture to start from', () => {
     expect(other.images[0]!.pixels).toEqual(images[0]!.pixels);
   });
 
-  it.each([1, 1000])('can be drawn from in %i steps', { timeout: 120_000 }, async (steps) => {
+  it.each([1, 999])('can be drawn from in %i steps', { timeout: 120_000 }, async (steps) => {
     const strength = steps === 1 ? 1 : 0.003;
     const { images } = await draw({ init: picture(16, 16), steps, strength });
     expect(images[0]).toMatchObject({ steps, width: 16 });
@@ -254,7 +254,7 @@ const refused: [string, GenerateOptions, string][] = [
   [
     'a very large picture',
     { init: picture(3000, 2000) },
-    'init: expected at most 4194304 pixels, got 3000x2000. Give width and height, for example 2504 and 1668.',
+    'init: expected at most 4194304 pixels, got 3000x2000. Give width and height, for example 2508 and 1672.',
   ],
   [
     'a mask of another shape',
