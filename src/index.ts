@@ -14,6 +14,7 @@ export {
   toFloat32,
 } from './core/tensor-data.js';
 export { ClipTokenizer, type EncodedPrompt } from './formats/clip-tokenizer.js';
+export { decodeImage, type RasterImage, readPicture } from './formats/image.js';
 export {
   encodePng,
   type PngImage,
@@ -47,14 +48,19 @@ export {
 } from './models/registry.js';
 export type { PredictionType } from './models/single-file/prediction.js';
 export type { Pixels } from './pipelines/decode-latents.js';
+export type { EncodeMode } from './pipelines/encode-picture.js';
+export type { FitMode } from './pipelines/fit-picture.js';
 export type { GenerateOptions } from './pipelines/generation-request.js';
 export { infotext } from './pipelines/infotext.js';
+export type { PictureInput } from './pipelines/input-picture.js';
 export type { TextualInversionOption } from './pipelines/inversion-files.js';
 export type { LoraOption } from './pipelines/lora-files.js';
 export type { AdapterOptions } from './pipelines/model-adapters.js';
 export type { OpenModelOptions } from './pipelines/model-source.js';
 export { picturePng } from './pipelines/picture-png.js';
 export type { PictureSize } from './pipelines/picture-size.js';
+export type { Emphasis, PromptSyntax } from './pipelines/prompt-chunks.js';
+export { listSamplers, type SamplerListing } from './pipelines/samplers.js';
 export {
   type FromPretrainedOptions,
   type GeneratedImage,
@@ -63,6 +69,7 @@ export {
   type LoadProgress,
   TextToImage,
 } from './pipelines/text-to-image.js';
+export type { Device } from './runtime/devices.js';
 export {
   Engine,
   type EngineOptions,

@@ -11,7 +11,7 @@ import {
 } from '../pipelines/text-to-image.js';
 import type { Interruption } from './interruption.js';
 import type { Say } from './messages.js';
-import type { OptionValues } from './option-table.js';
+import type { LoraValue, OptionValues } from './option-table.js';
 import { type Invocation, parseCommandLine } from './parse.js';
 import {
   type PictureTarget,
@@ -20,6 +20,12 @@ import {
   shortPath,
   writePicture,
 } from './picture-file.js';
+import {
+  type PictureSource,
+  readSource,
+  variation,
+  variationStrengthOf,
+} from './picture-source.js';
 import { type PreviewPicture, preview, previewKind } from './preview.js';
 import { printable, quoteForShell } from './printable.js';
 import { Progress, type ProgressState } from './progress.js';
@@ -32,6 +38,7 @@ interface Job {
   readonly num: number;
   readonly values: OptionValues;
   readonly target: PictureTarget;
+  readonly source: PictureSource;
 }
 
 /** One entry of `--json`; fields may be added, never renamed. */
@@ -45,6 +52,10 @@ interface ImageRecord {
   readonly steps: number;
   readonly guidanceScale: number;
   readonly elapsedMs: number;
+  readonly variationSeed?: number;
+  readonly variationStrength?: number;
+  /** Of pictures drawn from a picture. */
+  readonly strength?: number;
 }
 
 export async function generate(
@@ -95,7 +106,8 @@ async function readJob(
   }
   const target = await pictureTarget(values.out, num, folder, say);
   await requireWritable(target);
-  return { prompt, seed, num, values, target };
+  const source = await readSource(values, { say, folder });
+  return { prompt, seed, num, values, target, source };
 }
 
 /** Draws and writes; yields warnings, and the record of each picture once it is on disk. */
@@ -113,13 +125,15 @@ async function* draw(
   try {
     show({ label: say('generate.loading'), done: 0, total: 0 });
     const path = values.model === undefined ? undefined : resolve(folder, values.model);
-    const { threads } = values;
+    const { threads, device } = values;
     await using pipeline = await TextToImage.fromPretrained(path, {
       ...additions(values, folder),
       threads,
+      device,
       signal,
     });
     yield* pipeline.warnings;
+    yield* job.source.notes;
     for await (const event of pipeline.stream(job.prompt, drawOptions(job, signal))) {
       if (event.kind === 'step') show(stepProgress(event, num, say));
       else progress.clear();
@@ -154,61 +168,97 @@ function stepProgress(
   return { label, done: image * steps + step, total: num * steps };
 }
 
-function drawOptions({ seed, num, values }: Job, signal: AbortSignal): GenerateOptions {
-  const { steps, guidance, negative, size } = values;
-  return { seed, num, steps, guidanceScale: guidance, negativePrompt: negative, signal, ...size };
+function drawOptions({ seed, num, values, source }: Job, signal: AbortSignal): GenerateOptions {
+  const { steps, guidance, negative, size, sampler, schedule, syntax, noise } = values;
+  const { init, mask } = source;
+  return {
+    seed,
+    num,
+    steps,
+    guidanceScale: guidance,
+    guidanceRescale: values['guidance-rescale'],
+    negativePrompt: negative,
+    promptSyntax: syntax,
+    sampler,
+    schedule,
+    noiseSource: noise,
+    clipSkip: values['clip-skip'],
+    init,
+    mask,
+    maskBlur: values['mask-blur'],
+    onlyMasked: values['only-masked'],
+    strength: values.strength ?? (values.vary === undefined ? undefined : variation.strength),
+    variationSeed: values['variation-seed'],
+    variationStrength: variationStrengthOf(values),
+    signal,
+    ...size,
+  };
 }
 
 /** Writes one picture and says so. */
 async function keep(image: GeneratedImage, job: Job, terminal: Terminal): Promise<ImageRecord> {
   const { prompt, values, target } = job;
-  const { width, height, pixels, steps, guidanceScale } = image;
+  const { width, height, pixels, steps, guidanceScale, strength, variationStrength } = image;
   const png = picturePng(image);
   const seed = Number(image.seed);
   const path = await writePicture(target, png, prompt, seed);
-  announce({ width, height, channels: 3, data: pixels, png }, path, seed, job, terminal);
+  const data = { width, height, channels: 3 as const, data: pixels, png };
+  const { variationSeed: other } = image;
+  const variationSeed = other === undefined ? undefined : Number(other);
+  announce(data, path, { seed, variationSeed }, job, terminal);
   const model = values.model ?? image.model;
   const elapsedMs = Math.round(image.elapsedMs);
-  return { path, seed, width, height, prompt, model, steps, guidanceScale, elapsedMs };
+  return {
+    ...{ path, seed, width, height, prompt, model, steps, guidanceScale, elapsedMs },
+    ...(variationSeed !== undefined && { variationSeed }),
+    ...(variationStrength !== undefined && { variationStrength }),
+    ...(strength !== undefined && { strength }),
+  };
+}
+
+interface SeedsOfOne {
+  readonly seed: number;
+  readonly variationSeed: number | undefined;
+}
+
+/** Where and how to put it: what the picture does not depend on. */
+const notInCommand: ReadonlySet<string> = new Set([
+  'seed',
+  'variation-seed',
+  'num',
+  'out',
+  'json',
+  'quiet',
+]);
+
+/** What to write after an option to say its value again, once for each item of a list. */
+function optionTexts(value: OptionValues[keyof OptionValues]): string[] {
+  if (value === undefined) return [];
+  if (typeof value !== 'object') return [String(value)];
+  if ('width' in value) return [`${value.width}x${value.height}`];
+  return value.map((item: string | LoraValue) => {
+    if (typeof item === 'string') return item;
+    return item.weight === 1 ? item.path : `${item.path}:${item.weight}`;
+  });
 }
 
 /** A command line that draws the same picture: everything asked for but where and how to put it. */
 function commandFor(
   prompt: string,
-  seed: number,
-  {
-    steps,
-    guidance,
-    negative,
-    size,
-    model,
-    vae,
-    lora,
-    embedding,
-    prediction,
-    threads,
-  }: OptionValues,
+  { seed, variationSeed }: SeedsOfOne,
+  values: OptionValues,
   say: Say,
 ): string {
-  const options = {
-    seed,
-    steps,
-    guidance,
-    negative,
-    size: size && `${size.width}x${size.height}`,
-    model,
-    vae,
-    lora: lora?.map(({ path, weight }) => (weight === 1 ? path : `${path}:${weight}`)),
-    embedding,
-    prediction,
-    threads,
-  };
   const words = quoteForShell(prompt);
   const isPlain = isReadAsPrompt(prompt, say);
   const parts = [say('program'), ...(isPlain ? [words] : [])];
-  for (const [name, value] of Object.entries(options)) {
-    for (const item of value === undefined ? [] : [value].flat()) {
-      const text = String(item);
+  const rest = Object.entries(values).filter(([name]) => !notInCommand.has(name));
+  for (const [name, value] of [
+    ['seed', seed] as const,
+    ['variation-seed', variationSeed] as const,
+    ...rest,
+  ]) {
+    for (const text of optionTexts(value)) {
       parts.push(`--${name}${text.startsWith('-') ? '=' : ' '}${quoteForShell(text)}`);
     }
   }
@@ -229,7 +279,7 @@ function isReadAsPrompt(prompt: string, say: Say): boolean {
 function announce(
   picture: PreviewPicture,
   path: string,
-  seed: number,
+  seeds: SeedsOfOne,
   { prompt, values }: Job,
   terminal: Terminal,
 ): void {
@@ -243,8 +293,8 @@ function announce(
   const kind = previewKind(terminal);
   if (kind) terminal.raw('stdout', preview(kind, picture, terminal.columns('stdout')));
   terminal.print(terminal.style('stdout', 'bold', shown));
-  terminal.print(say('generate.seed', { seed }));
-  terminal.print(say('generate.again', { command: commandFor(prompt, seed, values, say) }));
+  terminal.print(say('generate.seed', { seed: seeds.seed }));
+  terminal.print(say('generate.again', { command: commandFor(prompt, seeds, values, say) }));
 }
 
 function noteWarning(warning: string, terminal: Terminal): void {

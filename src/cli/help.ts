@@ -14,6 +14,7 @@ const synopses: Readonly<Record<CommandName, string>> = {
   generate: '<prompt> [options]',
   train: 'train autoencoder|clip|diffusion --config FILE [options]',
   doctor: 'doctor [options]',
+  samplers: 'samplers [--json]',
 };
 
 const examples: Readonly<Record<CommandName, readonly string[]>> = {
@@ -27,6 +28,7 @@ const examples: Readonly<Record<CommandName, readonly string[]>> = {
     'train autoencoder --config assets/recipe/autoencoder.json --out runs/autoencoder --resume',
   ],
   doctor: ['doctor', 'doctor --model my-model'],
+  samplers: ['samplers'],
 };
 
 /** Help of everything, or of one command. */

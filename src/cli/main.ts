@@ -20,6 +20,7 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   generate: async () => (await import('./generate.js')).generate,
   train: async () => (await import('./train.js')).train,
   doctor: async () => (await import('./doctor.js')).doctor,
+  samplers: async () => (await import('./samplers.js')).samplers,
 };
 
 /** Runs `maliang` with these arguments. Never throws. */

@@ -22,6 +22,9 @@ export const chinese: Catalogue = {
   'usage.wholeNumber': '{min} 到 {max} 的整数',
   'usage.number': '{min} 到 {max} 的数',
   'usage.size': '形如 128x128 的尺寸，边长 8 到 4096',
+  'usage.oneOf': '{choices} 之一',
+  'usage.noVary': '不与 --vary 同用',
+  'usage.both': '两者都有',
   'usage.text': '文字',
   'usage.lora': '文件，权重不为 1 时写在冒号之后：style.safetensors:0.8',
   'usage.prediction': '{names} 之一',
@@ -48,11 +51,14 @@ export const chinese: Catalogue = {
   'help.more': '`{program} <命令> --help` 给出该命令的说明。',
   'command.generate': '画出提示词；`generate` 一词可以省略。',
   'command.train': '训练模型的一部分：autoencoder、clip 或 diffusion。',
+  'command.samplers': '列出采样器和噪声排布，以及它们的各种名称。',
   'command.doctor': '检查安装、机器和内置模型。',
   'about.generate':
     '画图并存成 PNG 文件，默认存到当前文件夹。\n一批中的第 k 张使用种子 S+k-1，因此可以单独重画。\n提示词可以不加引号；以短横线开头或与命令同名时，请在前面加 --。',
   'about.train':
     '按 JSON 配置训练，把检查点、损失记录和样张写入一个文件夹。\nCtrl-C 会先保存检查点；--resume 从检查点继续。',
+  'about.samplers':
+    '列出每个采样器、它接受的噪声排布和别名。\n--sampler 的名称可以带上排布，如 "DPM++ 2M Karras"；不分大小写。',
   'about.doctor':
     '检查 Node、执行引擎、线程、内存、磁盘、内置模型和数据集。\n画图所需的部分有损坏时，退出码为 1。',
   'option.seed': '第一张图的种子；不写则随机',
@@ -61,6 +67,22 @@ export const chinese: Catalogue = {
   'option.guidance': '贴合提示词的程度，默认由模型决定',
   'option.negative': '画面中不要出现的内容',
   'option.size': '宽和高（像素），默认由模型决定',
+  'option.init': '以这张图为起点：PNG、JPEG 或 WebP',
+  'option.strength': '重画的程度，0 到 1，默认由模型决定',
+  'option.mask': '蒙版：白色处重画 --init；写 `alpha` 则重画其透明处',
+  'option.mask-blur': '把蒙版模糊这么多像素，默认 0',
+  'option.only-masked': '只画蒙版周围（向外这么多像素），再放回原图',
+  'option.vary': '画出与此相似的图：等于 --init 加 --strength 0.5 和 --variation-strength 0.3',
+  'option.variation-seed': '噪声转向的种子；第 k 张用 N+k-1',
+  'option.variation-strength': '转向的程度，0 到 1，默认 0',
+  'option.sampler': '换用别的采样器；`{program} samplers` 列出全部',
+  'option.schedule': '噪声水平的排布，如 karras；automatic 为 webui 的搭配',
+  'option.clip-skip': '文本编码器末尾省去的层数，默认 0（webui 从 1 数起）',
+  'option.guidance-rescale': '压低高引导强度的对比，0 到 1，默认 0',
+  'option.syntax':
+    'a1111（默认）识别 (词:1.3)、[词]、BREAK、AND 和长提示词；plain 与 diffusers 相同',
+  'option.noise': '随机数来源：cpu（默认，torch）或 cuda（即 webui 的 NV）',
+  'option.device': '在哪里计算：cpu（默认）、cuda、webgpu、coreml 或 dml',
   'option.model': 'diffusers 布局的模型文件夹，或单个 safetensors 文件；默认用内置模型',
   'option.vae': '代替模型自带自编码器的文件夹或文件',
   'option.lora': '要加入的 LoRA 文件及其权重，可多次给出',
@@ -98,6 +120,10 @@ export const chinese: Catalogue = {
   'train.done': '完成，共 {step} 步；结果在 {folder}。',
   'train.stopped': '在第 {step} 步后停止；检查点在 {folder}。',
   'train.resume': '继续训练：{command}',
+
+  'samplers.schedules': '排布：{names}',
+  'samplers.also': '又名：{names}',
+  'samplers.noise': '每一步都加入新的噪声',
 
   'doctor.ok': '正常',
   'doctor.note': '提示',

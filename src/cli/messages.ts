@@ -22,6 +22,9 @@ export const english = {
   'usage.wholeNumber': 'a whole number from {min} to {max}',
   'usage.number': 'a number from {min} to {max}',
   'usage.size': 'a size such as 128x128, sides from 8 to 4096',
+  'usage.oneOf': 'one of {choices}',
+  'usage.noVary': 'no --vary beside it',
+  'usage.both': 'both',
   'usage.text': 'some text',
   'usage.lora': 'a file, and a weight after a colon if it is not 1: style.safetensors:0.8',
   'usage.prediction': 'one of {names}',
@@ -49,11 +52,14 @@ export const english = {
   'help.more': '`{program} <command> --help` says more about a command.',
   'command.generate': 'Draw a prompt; the word `generate` can be left out.',
   'command.train': 'Train a part of a model: autoencoder, clip or diffusion.',
+  'command.samplers': 'List samplers and schedules under all their names.',
   'command.doctor': 'Check the installation, the machine and the built-in model.',
   'about.generate':
     'Draws pictures and writes them as PNG files, by default into the current folder.\nPicture k of a batch uses seed S+k-1, so it can be made again alone.\nThe prompt may stand without quotes; put -- before one that starts with a dash or is a command.',
   'about.train':
     'Trains from a JSON configuration and writes checkpoints, a loss log and sample sheets into a folder.\nCtrl-C saves a checkpoint first; --resume goes on from it.',
+  'about.samplers':
+    'Lists every sampler with the schedules it takes and its other names.\nA name for --sampler may end in a schedule, as in "DPM++ 2M Karras"; case does not matter.',
   'about.doctor':
     'Checks Node, the execution engine, threads, memory, disk, the built-in model and the data set.\nEnds with 1 when something that drawing needs is broken.',
   'option.seed': 'seed of the first picture; drawn at random when left out',
@@ -62,6 +68,27 @@ export const english = {
   'option.guidance': 'how strictly to follow the prompt, default as the model says',
   'option.negative': 'what the picture should not show',
   'option.size': 'width and height in pixels, default as the model says',
+  'option.init': 'picture to start from: PNG, JPEG or WebP',
+  'option.strength': 'how much of it is drawn anew, 0 to 1, default as the model says',
+  'option.mask':
+    'picture that is white where --init is drawn anew, or `alpha`: its transparent parts',
+  'option.mask-blur': 'softens the mask by so many pixels, default 0',
+  'option.only-masked':
+    'draws only what is around the mask, so many pixels wider, and puts it back',
+  'option.vary':
+    'pictures like this one: as --init with --strength 0.5 and --variation-strength 0.3',
+  'option.variation-seed': 'seed the noise is turned towards; picture k uses N+k-1',
+  'option.variation-strength': 'how far it is turned, 0 to 1, default 0',
+  'option.sampler': 'sampler in place of the model’s; `{program} samplers` lists them',
+  'option.schedule':
+    'spacing of the noise levels, such as karras, or automatic as the webui pairs it',
+  'option.clip-skip':
+    'last layers of the text encoders left out, default 0 (the webui counts from 1)',
+  'option.guidance-rescale': 'tames the contrast of high guidance, 0 to 1, default 0',
+  'option.syntax':
+    'a1111 (default) reads (word:1.3), [word], BREAK, AND and long prompts; plain reads as diffusers',
+  'option.noise': 'whose random numbers: cpu (default, torch) or cuda (the webui’s NV)',
+  'option.device': 'where to compute: cpu (default), cuda, webgpu, coreml or dml',
   'option.model':
     'folder of a model in the diffusers layout, or one safetensors file; default the built-in one',
   'option.vae': 'folder or file of an autoencoder to use instead of the model’s own',
@@ -101,6 +128,10 @@ export const english = {
   'train.done': 'Done at step {step}; the run is in {folder}.',
   'train.stopped': 'Stopped after step {step}; the checkpoint is in {folder}.',
   'train.resume': 'Go on with: {command}',
+
+  'samplers.schedules': 'schedules: {names}',
+  'samplers.also': 'also: {names}',
+  'samplers.noise': 'draws fresh noise in every step',
 
   'doctor.ok': 'ok',
   'doctor.note': 'note',

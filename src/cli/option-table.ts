@@ -1,7 +1,7 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
 import type { MessageKey } from './messages.js';
 
-export const commandNames = ['generate', 'train', 'doctor'] as const;
+export const commandNames = ['generate', 'train', 'doctor', 'samplers'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** Reads a value; a message key with its values says what was expected instead. */
@@ -44,6 +44,21 @@ export const optionTable = {
   guidance: row(drawing, number(0, 100), 'X'),
   negative: row(drawing, (value) => value, 'TEXT'),
   size: row(drawing, readSize, 'WxH'),
+  init: row(drawing, someText, 'IMAGE'),
+  strength: row(drawing, number(0, 1), 'X'),
+  mask: row(drawing, someText, 'IMAGE'),
+  'mask-blur': row(drawing, number(0, 1000), 'PX'),
+  'only-masked': row(drawing, wholeNumber(0, 16_384), 'PX'),
+  vary: row(drawing, someText, 'IMAGE'),
+  'variation-seed': row(drawing, wholeNumber(0, Number.MAX_SAFE_INTEGER), 'N'),
+  'variation-strength': row(drawing, number(0, 1), 'X'),
+  sampler: row(drawing, someText, 'NAME'),
+  schedule: row(drawing, someText, 'NAME'),
+  'clip-skip': row(drawing, wholeNumber(0, 100), 'N'),
+  'guidance-rescale': row(drawing, number(0, 1), 'X'),
+  syntax: row(drawing, oneOf('a1111', 'plain'), 'NAME'),
+  noise: row(drawing, oneOf('cpu', 'cuda'), 'NAME'),
+  device: row(drawing, oneOf('cpu', 'cuda', 'webgpu', 'coreml', 'dml'), 'NAME'),
   model: row(['generate', 'doctor'], someText, 'FOLDER'),
   vae: row(drawing, someText, 'PATH'),
   lora: { ...row(drawing, readLora, 'FILE:WEIGHT'), isRepeatable: true as const },
@@ -53,7 +68,7 @@ export const optionTable = {
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
   threads: row(both, wholeNumber(1, 1024), 'N'),
-  json: row(drawing, always),
+  json: row(['generate', 'samplers'], always),
   quiet: row(both, always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },
@@ -133,6 +148,12 @@ const predictions = ['epsilon', 'v_prediction', 'sample'] as const;
 function readPrediction(text: string): (typeof predictions)[number] | Expectation {
   const found = predictions.find((name) => name === text);
   return found ?? new Expectation('usage.prediction', { names: predictions.join(', ') });
+}
+
+function oneOf<const T extends string>(...choices: readonly T[]): ReadValue<T> {
+  return (text) =>
+    choices.find((choice) => choice === text.toLowerCase()) ??
+    new Expectation('usage.oneOf', { choices: choices.join(', ') });
 }
 
 function someText(text: string): string | Expectation {

@@ -24,6 +24,31 @@ const rows: { readonly [K in OptionName]: readonly [string[], unknown, string[],
   guidance: [['--guidance', '4.5'], 4.5, ['--guidance', '-1'], 'a number from 0 to 100'],
   negative: [['--negative', '-blurry'], '-blurry', ['--negative', '--num'], 'a value'],
   size: [['--size', '96x128'], { width: 96, height: 128 }, ['--size', '4'], 'a size such as'],
+  init: [['--init', 'a.png'], 'a.png', ['--init', ''], 'some text'],
+  strength: [['--strength', '.5'], 0.5, ['--strength', '1.1'], 'a number from 0 to 1'],
+  mask: [['--mask', 'alpha'], 'alpha', ['--mask='], 'some text'],
+  'mask-blur': [['--mask-blur', '4'], 4, ['--mask-blur', 'x'], 'a number from 0 to 1000'],
+  'only-masked': [['--only-masked', '32'], 32, ['--only-masked', '1.5'], 'a whole number from 0'],
+  vary: [['--vary', 'a.png'], 'a.png', ['--vary'], 'a value'],
+  'variation-seed': [['--variation-seed', '7'], 7, ['--variation-seed', '-1'], 'a whole number'],
+  'variation-strength': [
+    ['--variation-strength', '0.2'],
+    0.2,
+    ['--variation-strength', '2'],
+    'a number from 0 to 1',
+  ],
+  sampler: [['--sampler', 'DDIM'], 'DDIM', ['--sampler='], 'some text'],
+  schedule: [['--schedule', 'karras'], 'karras', ['--schedule'], 'a value'],
+  'clip-skip': [['--clip-skip', '1'], 1, ['--clip-skip', '0.5'], 'a whole number from 0'],
+  'guidance-rescale': [
+    ['--guidance-rescale', '0.7'],
+    0.7,
+    ['--guidance-rescale', '7'],
+    'a number from 0 to 1',
+  ],
+  syntax: [['--syntax', 'plain'], 'plain', ['--syntax', 'comfy'], 'one of a1111, plain'],
+  noise: [['--noise', 'CUDA'], 'cuda', ['--noise', 'gpu'], 'one of cpu, cuda'],
+  device: [['--device', 'webgpu'], 'webgpu', ['--device', 'gpu'], 'one of cpu, cuda, webgpu'],
   model: [['--model', 'a b'], 'a b', ['--model='], 'some text'],
   vae: [['--vae', 'v'], 'v', ['--vae='], 'some text'],
   lora: [
@@ -66,7 +91,7 @@ describe.each(optionNames)('--%s', (name) => {
         `--${name}: expected the option once, got it twice. See \`maliang --help\`.`,
       );
     }
-    const stranger = (['generate', 'train', 'doctor'] as const).find(
+    const stranger = (['generate', 'train', 'doctor', 'samplers'] as const).find(
       (other) => !(optionTable[name].commands as readonly string[]).includes(other),
     );
     if (stranger) {

@@ -1,5 +1,5 @@
 /** @file Pictures to pixels through sharp 0.35 (libvips); the only file that imports `sharp`. */
-import sharp, { type Sharp } from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { complain, type MaliangError } from '../core/errors.js';
 
 /** An 8-bit sRGB picture, rows from the top, channels interleaved; alpha is straight. */
@@ -24,6 +24,15 @@ export interface DecodeOptions {
   readonly channels: 3 | 4;
   /** Largest width x height accepted, default 50 million. */
   readonly maxPixels?: number;
+  /** What messages call the picture. Default decodeImage. */
+  readonly where?: string;
+}
+
+/** A picture with what was changed to read it. */
+export interface ReadPicture {
+  readonly image: RasterImage;
+  /** One sentence each; empty for an 8-bit RGB picture. */
+  readonly notes: readonly string[];
 }
 
 /** Resampling kernels by their libvips name; `nearest` repeats pixels. */
@@ -65,17 +74,48 @@ sharp.unblock({
  * truncated files, more than `maxPixels` pixels.
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions): Promise<RasterImage> {
-  const format = requireFormat(bytes);
-  const maxPixels = options.maxPixels ?? 50_000_000;
+  return (await readPicture(bytes, options)).image;
+}
+
+/** As `decodeImage`, and says what was changed on the way. */
+export async function readPicture(bytes: Uint8Array, options: DecodeOptions): Promise<ReadPicture> {
+  const { where = 'decodeImage', maxPixels = 50_000_000, channels } = options;
+  const format = requireFormat(where, bytes);
   const release = await takeDecodeSlot();
   try {
-    await requireSize(bytes, format, maxPixels);
-    return await decodePixels(bytes, options.channels, maxPixels);
+    const header = await requireHeader(where, bytes, { format, maxPixels });
+    const image = await decodePixels(bytes, channels, maxPixels);
+    return { image, notes: notesOn(where, header, bytes) };
   } catch (error) {
-    throw asImageError(error, format, bytes.length);
+    throw asImageError(where, error, { format, sizeBytes: bytes.length });
   } finally {
     release();
   }
+}
+
+function notesOn(
+  where: string,
+  { pages = 1, space, depth }: Metadata,
+  bytes: Uint8Array,
+): string[] {
+  const notes: string[] = [];
+  const frames = Math.max(pages, animatedPngFrames(bytes));
+  if (frames > 1) notes.push(`${where}: the first of ${frames} frames is read.`);
+  if (depth === 'ushort') notes.push(`${where}: 16 bits per channel are read as 8.`);
+  if (space === 'cmyk') notes.push(`${where}: CMYK is read as sRGB; colours may shift.`);
+  return notes;
+}
+
+/** Frames an animated PNG declares before its first picture data; libvips reads the first alone. */
+function animatedPngFrames(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isPng = bytes.length > 8 && view.getUint32(0) === 0x89504e47;
+  for (let at = 8; isPng && at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
+    const type = view.getUint32(at + 4);
+    if (type === 0x6163544c) return view.getUint32(at + 8); // acTL
+    if (type === 0x49444154) return 1; // IDAT
+  }
+  return 1;
 }
 
 /** Resizes with the named kernel; alpha is premultiplied meanwhile. Throws IMAGE on bad sizes. */
@@ -177,28 +217,30 @@ function open(bytes: Uint8Array, maxPixels: number): Sharp {
   return sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels, pages: 1, unlimited: false });
 }
 
-async function requireSize(
+async function requireHeader(
+  where: string,
   bytes: Uint8Array,
-  format: ImageFormat,
-  maxPixels: number,
-): Promise<void> {
+  { format, maxPixels }: { readonly format: ImageFormat; readonly maxPixels: number },
+): Promise<Metadata> {
   // The limit belongs to the message below, so the header is read without one.
   const header = await sharp(bytes, { limitInputPixels: false, pages: 1 }).metadata();
-  if (header.format !== format) throw refuse(`a PNG, JPEG or WebP file`, `${header.format}`);
+  if (header.format !== format) throw refuse(where, `a PNG, JPEG or WebP file`, header.format);
   const { width, height } = header;
   if (width * height > maxPixels) {
-    throw refuse(`at most ${maxPixels} pixels`, `${width}x${height} = ${width * height}`);
+    const got = `${width}x${height} = ${width * height}`;
+    throw refuse(where, `at most ${maxPixels} pixels`, got);
   }
+  return header;
 }
 
-function requireFormat(bytes: Uint8Array): ImageFormat {
-  if (bytes.length === 0) throw refuse('a PNG, JPEG or WebP file', 'zero bytes');
+function requireFormat(where: string, bytes: Uint8Array): ImageFormat {
+  if (bytes.length === 0) throw refuse(where, 'a PNG, JPEG or WebP file', 'zero bytes');
   if (bytes.length > maxFileBytes) {
-    throw refuse(`at most ${maxFileBytes} bytes`, `${bytes.length} bytes`);
+    throw refuse(where, `at most ${maxFileBytes} bytes`, `${bytes.length} bytes`);
   }
   const format = formatOf(bytes);
   if (format === 'png' || format === 'jpeg' || format === 'webp') return format;
-  throw refuse('a PNG, JPEG or WebP file', format);
+  throw refuse(where, 'a PNG, JPEG or WebP file', format);
 }
 
 /** The format by its first bytes, or words for a message. */
@@ -223,14 +265,19 @@ function isoKind(brand: string): string {
   return /^(hei|hev|mif1|msf1)/.test(brand) ? 'a HEIC file' : 'a video or HEIF file';
 }
 
-function asImageError(error: unknown, format: ImageFormat, sizeBytes: number): MaliangError {
+function asImageError(
+  where: string,
+  error: unknown,
+  { format, sizeBytes }: { readonly format: ImageFormat; readonly sizeBytes: number },
+): MaliangError {
   if (error instanceof Error && error.name === 'MaliangError') return error as MaliangError;
   const got = `${sizeBytes} bytes that fail to decode (${firstLine(error)})`;
-  return refuse(`a complete ${format.toUpperCase()} file`, got, error);
+  const expected = `a complete ${format.toUpperCase()} file`;
+  return complain('IMAGE', { where, expected, got }, error);
 }
 
-function refuse(expected: string, got: string, cause?: unknown): MaliangError {
-  return complain('IMAGE', { where: 'decodeImage', expected, got }, cause);
+function refuse(where: string, expected: string, got: string): MaliangError {
+  return complain('IMAGE', { where, expected, got });
 }
 
 function firstLine(error: unknown): string {

@@ -1,10 +1,10 @@
 /** @file Stage 3, noise to latents: the sampler runs over the denoiser; each picture has a stream of numbers of its own. */
+import { noiseSource } from '../core/random-source.js';
 import { elementCount } from '../core/tensor-data.js';
 import type { StepEvent } from '../schedulers/sampler.js';
 import type { Conditionings } from './conditionings.js';
 import { guidedDenoiser } from './denoiser.js';
 import type { GenerationRequest } from './generation-request.js';
-import { normalStream } from './noise.js';
 import type { PictureSeed } from './picture-seeds.js';
 import type { SessionCache } from './session-cache.js';
 import { type EncodedSource, startLatents } from './start-latents.js';
@@ -26,7 +26,7 @@ export async function* denoise(
   seed: PictureSeed,
 ): AsyncGenerator<StepEvent, Float32Array, undefined> {
   const { latentShape, guidance, eta, signal, trajectory, range } = request;
-  const noise = normalStream(request.noiseSource, seed.seed);
+  const noise = noiseSource(request.noiseSource, seed.seed);
   const start = startLatents(model, { request, source, seed, noise });
   if (range.start === range.end) return start.x;
   const { adjust, extraChannels } = start;
@@ -43,6 +43,7 @@ export async function* denoise(
         start: range.start,
         eta,
         noise: () => noise.randn(elementCount(latentShape)),
+        brownianSeeds: [seed.seed],
         onStep,
         ...(adjust && { adjust }),
         ...(signal && { signal }),

@@ -1,4 +1,6 @@
 /** @file Stage 2a, pixels to latents: the encoder's distribution, sampled once per use with the picture's own noise. */
+
+import type { NoiseSource } from '../core/random-source.js';
 import { floatTensor } from '../core/tensor-data.js';
 import * as g from '../graph/build.js';
 import { type Graph, input } from '../graph/tensor.js';
@@ -7,7 +9,6 @@ import { autoencoderTinyEncode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../models/registry.js';
 import { statisticsOf } from './decode-latents.js';
 import type { Family } from './families.js';
-import type { NormalStream } from './noise.js';
 import type { PictureSize } from './picture-size.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
 import type { Autoencoder, TextToImageModel } from './text-to-image-model.js';
@@ -62,7 +63,7 @@ function encoderGraph(vae: Autoencoder, shape: readonly number[]): Graph {
 /** Latents of a picture as the denoiser has them, [c, h, w]; draws once from `noise` for a sample. */
 export function latentsOf(
   { mean, deviation }: EncodedPicture,
-  noise: NormalStream,
+  noise: NoiseSource,
   { vae, scaling, mode }: LatentRule,
 ): Float32Array {
   const f = Math.fround;

@@ -40,6 +40,8 @@ export interface Family {
   /** How a decoder's latents become the denoiser's: times the factor, with statistics where given, or shifted. */
   readonly latentScaling: 'factor' | 'statistics' | 'shift';
   readonly latentSpace: LatentSpace;
+  /** Strength shortens the schedule instead of the number of steps, as LCM pipelines do. */
+  readonly spreadsStrength?: boolean;
   readonly steps: number;
   readonly defaults: Readonly<Record<Task, TaskDefaults>>;
   /** Which way a strength that asks for part of a step goes. */
@@ -118,6 +120,7 @@ const stableDiffusion3: Family = {
 
 const latentConsistency: Family = {
   ...stableDiffusion,
+  spreadsStrength: true,
   steps: 4,
   defaults: {
     text: { guidanceScale: 8.5, strength: 1 },

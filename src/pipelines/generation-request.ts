@@ -1,18 +1,19 @@
 /** @file What a caller may ask of a pipeline, checked and filled with the model's defaults. */
 import { complain, type MaliangError } from '../core/errors.js';
+import type { NoiseDevice } from '../core/random-source.js';
 import type { FloatTensor } from '../core/tensor-data.js';
-import type { PredictionType, Sampler, Trajectory } from '../schedulers/sampler.js';
-import { loadSampler } from '../schedulers/table.js';
+import type { Sampler, Trajectory } from '../schedulers/sampler.js';
+import type { ScheduleName } from '../schedulers/schedule-names.js';
 import { latentFactor } from './decode-latents.js';
 import type { EncodeMode } from './encode-picture.js';
 import type { Task } from './families.js';
 import type { Guidance } from './guidance.js';
 import { type PictureOptions, type PreparedPicture, preparePicture } from './input-picture.js';
 import { inpaintingChannels } from './model-fit.js';
-import type { NoiseSource } from './noise.js';
 import { type PictureSeed, pictureSeeds, type SeedOptions } from './picture-seeds.js';
 import { type PictureSize, pictureSize, sideFactor } from './picture-size.js';
 import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
+import { chooseSampler, distilledTimesteps } from './sampler-choice.js';
 import { type StepRange, stepRange } from './step-range.js';
 import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
 import { type SizeConditions, type TimeIds, timeIdsOf } from './time-ids.js';
@@ -45,10 +46,12 @@ export interface GenerateOptions extends SizeConditions, PictureOptions, SeedOpt
   readonly clipSkip?: number | undefined;
   /** Tokens a T5 encoder reads, 1 to 512; more text is cut. Default 256. */
   readonly maxSequenceLength?: number | undefined;
-  /** diffusers' class name of another sampler on the model's noise levels. */
+  /** Another sampler on the model's noise levels, by any of its names; see `listSamplers`. */
   readonly sampler?: string | undefined;
+  /** Spacing of the noise levels, such as karras. Default: what sampler and model say. */
+  readonly schedule?: string | undefined;
   /** Whose random numbers. Default cpu, torch's. */
-  readonly noiseSource?: NoiseSource | undefined;
+  readonly noiseSource?: NoiseDevice | undefined;
   /** How much of `init` is drawn anew, 0 to 1. Default: the model's. */
   readonly strength?: number | undefined;
   /** Whether `init` becomes a sample of its latents or the likeliest. Default sample. */
@@ -71,13 +74,15 @@ export interface GenerationRequest extends PictureSize {
   readonly promptSyntax: PromptSyntax;
   readonly emphasis: Emphasis;
   readonly seeds: readonly PictureSeed[];
-  readonly noiseSource: NoiseSource;
+  readonly noiseSource: NoiseDevice;
   readonly steps: number;
   readonly guidance: Guidance;
   readonly eta: number;
   readonly clipSkip: number;
   readonly maxSequenceLength: number;
   readonly sampler: Sampler;
+  /** Undefined: what the configuration says. */
+  readonly schedule: ScheduleName | undefined;
   readonly trajectory: Trajectory;
   /** The steps that are taken. */
   readonly range: StepRange;
@@ -109,7 +114,7 @@ export async function resolveRequest(
   const task = taskOf(options, picture);
   const defaults = defaultsOf(model, task);
   const num = inRange('num', options.num ?? 1, { from: 1, to: mostPictures, whole: true });
-  const sampler = samplerOf(model, options.sampler);
+  const { sampler, schedule } = chooseSampler(model, options);
   const steps = inRange('steps', options.steps ?? defaults.steps, {
     from: 1,
     to: sampler.trainTimesteps,
@@ -121,7 +126,7 @@ export async function resolveRequest(
     size.height / factor,
     size.width / factor,
   ] as const;
-  const ranged = rangeOf(model, options, { task, sampler, steps, size });
+  const ranged = rangeOf(model, options, { task, sampler, schedule, steps, size });
   return {
     ...size,
     ...ranged,
@@ -145,6 +150,7 @@ export async function resolveRequest(
       whole: true,
     }),
     sampler,
+    schedule,
     encodeMode: oneOf('encodeMode', options.encodeMode, ['sample', 'mode']),
     picture,
     initLatents: checkedLatents(options, latentShape),
@@ -199,6 +205,7 @@ function isInpainting({ denoiser, vae }: TextToImageModel, task: Task): boolean 
 interface Planned {
   readonly task: Task;
   readonly sampler: Sampler;
+  readonly schedule: ScheduleName | undefined;
   readonly steps: number;
   readonly size: PictureSize;
 }
@@ -206,16 +213,31 @@ interface Planned {
 function rangeOf(
   model: TextToImageModel,
   options: GenerateOptions,
-  { task, sampler, steps, size }: Planned,
+  { task, sampler, schedule, steps, size }: Planned,
 ): Pick<GenerationRequest, 'trajectory' | 'range' | 'strength' | 'denoisingStart' | 'warnings'> {
   const fallback = model.family.defaults[task].strength;
   const strength = inRange('strength', options.strength ?? fallback, { to: 1 });
   const denoisingStart = optionalShare('denoisingStart', options.denoisingStart);
   const denoisingEnd = optionalShare('denoisingEnd', options.denoisingEnd);
-  const trajectory = sampler.plan({ steps, imageTokens: imageTokens(model, size) });
+  const distilled = distilledTimesteps(model, sampler, { task, steps, strength });
+  const trajectory = sampler.plan({
+    steps,
+    imageTokens: imageTokens(model, size),
+    alignYourSteps: model.family.latentSpace === 'sd1' ? 'sd1' : 'sdxl',
+    ...(schedule && { schedule }),
+    ...(distilled && { timesteps: distilled }),
+  });
   const { trainTimesteps } = sampler;
   const rounding = model.family.strengthRounding;
-  const request = { steps, strength, rounding, denoisingStart, denoisingEnd, trainTimesteps };
+  const share = distilled ? 1 : strength;
+  const request = {
+    steps,
+    strength: share,
+    rounding,
+    denoisingStart,
+    denoisingEnd,
+    trainTimesteps,
+  };
   const range = stepRange(trajectory, request);
   if (range.start < range.end) return { trajectory, range, strength, denoisingStart, warnings: [] };
   const why =
@@ -256,21 +278,6 @@ function checkedLatents(
   const wanted = [1, ...shape].join(',');
   if (initLatents.shape.join(',') === wanted) return initLatents.data;
   throw misuse('initLatents', `f32[${wanted}]`, `f32[${initLatents.shape.join(',')}]`);
-}
-
-function samplerOf(model: TextToImageModel, className: string | undefined): Sampler {
-  if (className === undefined) return model.sampler;
-  const sampler = loadSampler(model.schedulerConfig, className);
-  const [own, other] = [model.sampler, sampler].map(
-    ({ predictionType }): PredictionType => predictionType,
-  );
-  if (own === other) return sampler;
-  throw complain('MODEL_UNSUPPORTED', {
-    where: 'sampler',
-    expected: `one for the model's ${own}`,
-    got: `${className}, which is for ${other}`,
-    next: 'Leave it out to use the sampler of the model.',
-  });
 }
 
 function checkedSizes(options: GenerateOptions): SizeConditions {

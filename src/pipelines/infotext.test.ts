@@ -19,6 +19,7 @@ const picture: GeneratedImage = {
   clipSkip: 0,
   noiseSource: 'cpu',
   latents: floatTensor(new Float32Array(0), [0]),
+  schedule: undefined,
   model: 'models: mine, "new"',
   elapsedMs: 12,
 };

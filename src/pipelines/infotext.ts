@@ -8,6 +8,7 @@ export function infotext(image: GeneratedImage, version: string): string {
   const settings: readonly Setting[] = [
     ['Steps', image.steps],
     ['Sampler', image.sampler.replace(/(?:Discrete)?Scheduler$/, '')],
+    ['Schedule type', image.schedule],
     ['CFG scale', image.guidanceScale],
     ['Seed', image.seed],
     ['Size', `${image.width}x${image.height}`],

@@ -1,6 +1,6 @@
 /** @file The picture a drawing starts from: checked, brought to size and to numbers, with its mask. */
 import { complain, type MaliangError } from '../core/errors.js';
-import { decodeImage, type RasterImage } from '../formats/image.js';
+import { type RasterImage, readPicture } from '../formats/image.js';
 import { type Box, crop, gaussianBlur, luminance, type Raster } from '../formats/resample.js';
 import { cropRegion } from './crop-region.js';
 import type { Pixels } from './decode-latents.js';
@@ -53,8 +53,11 @@ export async function preparePicture(
   }
   checkNumbers(options);
   const warnings: string[] = [];
-  const init = await pixelsOf(options.init);
+  const init = await pixelsOf('init', options.init, warnings);
   const original = flattened(init, 255);
+  if (options.mask !== 'alpha' && isTransparent(init)) {
+    warnings.push("init: transparent parts are read on white; mask 'alpha' draws them anew.");
+  }
   const mask = await maskOf(init, options, warnings);
   const size = sizeOf(model, options, { original, warnings });
   if (!mask) return { ...prepared(original, size, options.fit), size, warnings };
@@ -101,8 +104,15 @@ function binary({ data }: Raster): Float32Array {
   return Float32Array.from(data, (value) => (value >= 128 ? 1 : 0));
 }
 
-async function pixelsOf(picture: PictureInput): Promise<RasterImage> {
-  return picture instanceof Uint8Array ? decodeImage(picture, { channels: 4 }) : checked(picture);
+async function pixelsOf(
+  where: string,
+  picture: PictureInput,
+  warnings: string[],
+): Promise<RasterImage> {
+  if (!(picture instanceof Uint8Array)) return checked(where, picture);
+  const { image, notes } = await readPicture(picture, { channels: 4, where });
+  warnings.push(...notes);
+  return image;
 }
 
 /** The mask at the size of `init`, blurred, one channel. */
@@ -114,7 +124,7 @@ async function maskOf(
   if (given === undefined) return undefined;
   let mask: Raster;
   if (given === 'alpha') mask = transparency(init);
-  else mask = luminance(flattened(await pixelsOf(given), 0));
+  else mask = luminance(flattened(await pixelsOf('mask', given, warnings), 0));
   const { width, height } = init;
   if (mask.width !== width || mask.height !== height) {
     if (!isSameShape(mask, init)) throw wrongMask(mask, init);
@@ -143,6 +153,10 @@ function transparency({ width, height, channels, data }: RasterImage): Raster {
   for (let i = 0; hasAlpha && i < out.length; i++) out[i] = 255 - data[4 * i + 3]!;
   if (out.some((value) => value > 0)) return { width, height, channels: 1, data: out };
   throw misuse('mask', 'a picture with transparent parts', 'an opaque one', 'Give a mask.');
+}
+
+function isTransparent({ channels, data }: RasterImage): boolean {
+  return channels === 4 && data.some((value, i) => i % 4 === 3 && value < 255);
 }
 
 /** RGB over a grey of `background`. */
@@ -205,7 +219,7 @@ function checkNumbers({ mask, maskBlur, onlyMasked, fit }: PictureOptions): void
   }
 }
 
-function checked(picture: RasterImage): RasterImage {
+function checked(where: string, picture: RasterImage): RasterImage {
   const { width, height, channels, data } = picture;
   const isSound =
     Number.isInteger(width) &&
@@ -215,7 +229,7 @@ function checked(picture: RasterImage): RasterImage {
     (channels === 3 || channels === 4) &&
     data?.length === width * height * channels;
   if (isSound) return picture;
-  throw misuse('init or mask', 'width, height, 3 or 4 channels and as many bytes', 'others');
+  throw misuse(where, 'width, height, 3 or 4 channels and as many bytes', 'others');
 }
 
 function wrongMask(mask: PictureSize, init: PictureSize): MaliangError {

@@ -1,13 +1,5 @@
 /** @file The random numbers of one picture: its seed's stream, and a variation of its first noise. */
-import { TorchGenerator } from '../core/random.js';
-
-/** Whose normal numbers: torch's on the CPU, or those of a CUDA card. */
-export type NoiseSource = 'cpu' | 'cuda';
-
-/** Standard normals, each call further along the stream. */
-export interface NormalStream {
-  randn(count: number): Float32Array;
-}
+import { type NoiseDevice, noiseSource } from '../core/random-source.js';
 
 export interface Variation {
   readonly seed: bigint;
@@ -15,17 +7,13 @@ export interface Variation {
   readonly strength: number;
 }
 
-export function normalStream(_source: NoiseSource, seed: bigint): NormalStream {
-  return new TorchGenerator(seed);
-}
-
 /** `noise` [c, h, w] turned towards the first noise of the variation's seed. */
 export function varied(
   noise: Float32Array,
   shape: readonly [number, number, number],
-  { source, variation }: { readonly source: NoiseSource; readonly variation: Variation },
+  { device, variation }: { readonly device: NoiseDevice; readonly variation: Variation },
 ): Float32Array {
-  const other = normalStream(source, variation.seed).randn(noise.length);
+  const other = noiseSource(device, variation.seed).randn(noise.length);
   return spherical(noise, other, { shape, share: variation.strength });
 }
 

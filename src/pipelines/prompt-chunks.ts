@@ -1,5 +1,4 @@
 /** @file Cuts prompts into the token windows a text encoder reads, each with a weight per token. */
-import { complain } from '../core/errors.js';
 import type { ClipTokenizer } from '../formats/clip-tokenizer.js';
 import { readWeights, type WeightedText } from './prompt-weights.js';
 
@@ -36,9 +35,13 @@ export interface ChunkedPrompt {
 
 /** A chunk ends at a comma that is at most this many tokens back. */
 const commaReach = 20;
+/** What follows is not read: 2400 tokens of a usual encoder. */
 const mostChunks = 32;
 
-/** Chunks of a prompt, at least one. Throws USAGE beyond 32 chunks, TOKENIZER on text that is not Unicode. */
+/**
+ * Chunks of a prompt, at least one and at most 32. Throws USAGE on a weight that is no number,
+ * TOKENIZER on text that is not Unicode.
+ */
 export function chunkPrompt(label: string, text: string, rule: ChunkRule): ChunkedPrompt {
   return rule.syntax === 'plain' ? cutPrompt(label, text, rule) : windows(label, text, rule);
 }
@@ -53,9 +56,7 @@ function cutPrompt(label: string, text: string, { tokenizer, tokens }: ChunkRule
   const { ids, truncatedText } = tokenizer.encodePrompt(text, { maxLength: tokens });
   const chunks = [{ ids: Array.from(ids), weights: new Array<number>(tokens).fill(1) }];
   if (truncatedText === undefined) return { chunks, notes: [] };
-  const cut = JSON.stringify(shortened(truncatedText));
-  const note = `${label}: only the first ${tokens - 2} tokens are read; left out: ${cut}.`;
-  return { chunks, notes: [note] };
+  return { chunks, notes: [cutNote(label, tokens - 2, truncatedText)] };
 }
 
 interface WeightedId {
@@ -65,37 +66,61 @@ interface WeightedId {
 
 /** The webui's rule: windows that break at BREAK, at commas where one is near, else where they are full. */
 function windows(label: string, text: string, rule: ChunkRule): ChunkedPrompt {
-  const { tokenizer, emphasis } = rule;
-  const room = rule.tokens - 2;
+  const stretches = rule.emphasis === 'none' ? [literal(text)] : readWeights(text);
+  const filled = fillWindows(idsOf(stretches, rule), rule);
+  const kept = filled.slice(0, mostChunks);
+  const chunks = kept.map((ids) => finished(ids, rule));
+  const left = filled.slice(mostChunks).flatMap((ids) => ids.map(({ id }) => id));
+  const notes = notesOn(label, stretches, { chunks: chunks.length, room: rule.tokens - 2 });
+  if (left.length === 0) return { chunks, notes };
+  const count = kept.reduce((sum, ids) => sum + ids.length, 0);
+  return { chunks, notes: [cutNote(label, count, rule.tokenizer.decode(left))] };
+}
+
+function cutNote(label: string, tokens: number, left: string): string {
+  const cut = JSON.stringify(shortened(left));
+  return `${label}: only the first ${tokens} tokens are read; left out: ${cut}.`;
+}
+
+/** The ids of a prompt with their weights, and where it breaks. */
+function idsOf(
+  stretches: readonly WeightedText[],
+  { tokenizer, emphasis }: ChunkRule,
+): ('break' | WeightedId)[] {
+  return stretches.flatMap(({ text, weight, isBreak }): ('break' | WeightedId)[] => {
+    if (isBreak) return ['break'];
+    const used = emphasis === 'ignore' ? 1 : weight;
+    return tokenizer.encode(text).map((id) => ({ id, weight: used }));
+  });
+}
+
+function fillWindows(
+  items: readonly ('break' | WeightedId)[],
+  { tokenizer, tokens }: ChunkRule,
+): WeightedId[][] {
+  const room = tokens - 2;
   const comma = commaId(tokenizer);
-  const stretches = emphasis === 'none' ? [literal(text)] : readWeights(text);
-  const chunks: PromptChunk[] = [];
+  const done: WeightedId[][] = [];
   let open: WeightedId[] = [];
   let lastComma = -1;
-  const close = (rest: WeightedId[] = []): void => {
-    if (chunks.length === mostChunks) throw tooLong(label, rule);
-    chunks.push(finished(open, rule));
-    open = rest;
+  const close = (length = open.length): void => {
+    done.push(open.slice(0, length));
+    open = open.slice(length);
     lastComma = -1;
   };
-  for (const { text: words, weight, isBreak } of stretches) {
-    if (isBreak) {
+  for (const item of items) {
+    if (item === 'break') {
       close();
       continue;
     }
-    for (const id of tokenizer.encode(words)) {
-      if (id === comma) lastComma = open.length;
-      else if (open.length === room && lastComma !== -1 && room - lastComma <= commaReach) {
-        const rest = open.slice(lastComma + 1);
-        open = open.slice(0, lastComma + 1);
-        close(rest);
-      }
-      if (open.length === room) close();
-      open.push({ id, weight: emphasis === 'ignore' ? 1 : weight });
-    }
+    const isNear = lastComma !== -1 && room - lastComma <= commaReach;
+    if (item.id === comma) lastComma = open.length;
+    else if (open.length === room && isNear) close(lastComma + 1);
+    if (open.length === room) close();
+    open.push(item);
   }
-  if (open.length > 0 || chunks.length === 0) close();
-  return { chunks, notes: notesOn(label, stretches, { chunks: chunks.length, room }) };
+  if (open.length > 0 || done.length === 0) close();
+  return done;
 }
 
 function literal(text: string): WeightedText {
@@ -144,13 +169,4 @@ export function shortened(text: string): string {
   const characters = [...text];
   if (characters.length <= most) return text;
   return `${characters.slice(0, most).join('')}… and ${characters.length - most} more characters`;
-}
-
-function tooLong(label: string, { tokens }: ChunkRule): Error {
-  return complain('USAGE', {
-    where: label,
-    expected: `at most ${mostChunks} chunks of ${tokens - 2} tokens`,
-    got: 'more',
-    next: 'Shorten it, or set promptSyntax to plain to read its beginning only.',
-  });
 }

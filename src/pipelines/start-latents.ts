@@ -1,11 +1,12 @@
 /** @file Stage 2, where a picture starts: noise, a noisy picture, or a noisy picture under a mask (diffusers' prepare_latents). */
+import type { NoiseSource } from '../core/random-source.js';
 import { elementCount } from '../core/tensor-data.js';
 import type { Trajectory } from '../schedulers/sampler.js';
 import { latentFactor } from './decode-latents.js';
 import { type EncodedPicture, encodePicture, latentsOf } from './encode-picture.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { PreparedPicture } from './input-picture.js';
-import { type NormalStream, varied } from './noise.js';
+import { varied } from './noise.js';
 import type { PictureSeed } from './picture-seeds.js';
 import { concatenated } from './rows.js';
 import type { SessionCache } from './session-cache.js';
@@ -68,7 +69,7 @@ export interface StartRequest {
   readonly request: GenerationRequest;
   readonly source: EncodedSource;
   readonly seed: PictureSeed;
-  readonly noise: NormalStream;
+  readonly noise: NoiseSource;
 }
 
 /** The start of one picture; draws from `noise` in the order diffusers does. */
@@ -142,8 +143,8 @@ function ruleOf({ vae, family }: TextToImageModel, { task, encodeMode: mode }: G
 }
 
 function firstNoise({ request, seed, noise }: StartRequest): Float32Array {
-  const { latentShape, noiseSource: source } = request;
+  const { latentShape, noiseSource: device } = request;
   const own = noise.randn(elementCount(latentShape));
   const { variation } = seed;
-  return variation ? varied(own, latentShape, { source, variation }) : own;
+  return variation ? varied(own, latentShape, { device, variation }) : own;
 }

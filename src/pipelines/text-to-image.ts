@@ -1,6 +1,7 @@
 /** @file Pictures from words, and from pictures and masks: encode, denoise, decode, with models in the layout of diffusers. */
 import { fileURLToPath } from 'node:url';
 import { complain, throwIfAborted } from '../core/errors.js';
+import type { NoiseDevice } from '../core/random-source.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import type { Device } from '../runtime/devices.js';
 import { Engine } from '../runtime/engine.js';
@@ -15,7 +16,6 @@ import {
 } from './generation-request.js';
 import type { AdapterOptions } from './model-adapters.js';
 import type { OpenModelOptions } from './model-source.js';
-import type { NoiseSource } from './noise.js';
 import { type PictureSeed, plainSeed } from './picture-seeds.js';
 import { nativeSize, type PictureSize } from './picture-size.js';
 import { previewLatents } from './preview.js';
@@ -43,11 +43,13 @@ export interface GeneratedImage extends Pixels {
   readonly guidanceScale: number;
   /** diffusers' class name of the sampler. */
   readonly sampler: string;
+  /** Spacing of the noise levels, where one was asked for. */
+  readonly schedule: string | undefined;
   /** How much of the given picture was drawn anew; undefined for pictures from words. */
   readonly strength: number | undefined;
   /** Layers of the text encoders left out. */
   readonly clipSkip: number;
-  readonly noiseSource: NoiseSource;
+  readonly noiseSource: NoiseDevice;
   /** As the last step left them, [1, c, h, w]; `initLatents` of a refiner. */
   readonly latents: FloatTensor;
   readonly model: string;
@@ -272,6 +274,7 @@ export class TextToImage implements AsyncDisposable {
       steps,
       guidanceScale: guidance.scale,
       sampler: sampler.className,
+      schedule: request.schedule,
       strength: request.task === 'text' ? undefined : request.strength,
       clipSkip,
       noiseSource: request.noiseSource,

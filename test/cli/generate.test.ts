@@ -1,10 +1,10 @@
 /** @file Pictures by the command: files, what is said of them, and the same picture again. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { optionNames, type optionTable } from '../../src/cli/option-table.js';
-import { decodeImage } from '../../src/formats/image.js';
-import { readPngText } from '../../src/formats/png.js';
+import { decodeImage, type RasterImage } from '../../src/formats/image.js';
+import { encodePng, readPngText } from '../../src/formats/png.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
 import { cliFile, collect, plainEnv, startCli } from './run-cli.js';
 import { expectNoControl, filesIn, useScratchFolder, withoutProgress } from './scratch.js';
@@ -133,6 +133,178 @@ describe('every option', () => {
     const { images } = await record('--size', '96x32');
     expect(images[0]).toMatchObject({ width: 96, height: 32 });
     expect(await pixels('maliang-a-fox-5.png')).toMatchObject({ width: 96, height: 32 });
+  });
+
+  /** A picture file; red left, blue right, and transparent below the middle when asked. */
+  const pictureFile = (name: string, width = 32, height = 32, channels: 3 | 4 = 3): string => {
+    const data = Uint8Array.from({ length: width * height * channels }, (_, i) => {
+      const [pixel, channel] = [Math.floor(i / channels), i % channels];
+      if (channel === 3) return pixel < (width * height) / 2 ? 255 : 0;
+      return channel === (pixel % width < width / 2 ? 0 : 2) ? 230 : 20;
+    });
+    writeFileSync(join(scratch(), name), encodePng({ width, height, channels, data }));
+    return name;
+  };
+  const maskFile = (name: string, white: (x: number) => boolean, width = 32): string => {
+    const data = Uint8Array.from({ length: width * 32 }, (_, i) => (white(i % width) ? 255 : 0));
+    writeFileSync(join(scratch(), name), encodePng({ width, height: 32, channels: 1, data }));
+    return name;
+  };
+  /** Mean difference between two pictures, columns from x0 to x1. */
+  const distance = (a: RasterImage, b: RasterImage, [x0, x1]: [number, number]): number => {
+    let sum = 0;
+    for (let y = 0; y < a.height; y++) {
+      for (let i = 3 * x0; i < 3 * x1; i++) {
+        sum += Math.abs(a.data[y * a.width * 3 + i]! - b.data[y * a.width * 3 + i]!);
+      }
+    }
+    return sum / (a.height * 3 * (x1 - x0));
+  };
+
+  option('init', async () => {
+    const init = pictureFile('init.png', 45, 33);
+    const { images, warnings } = json((await draw('a fox', '--init', init, '--json')).stdout);
+    expect(images[0]).toMatchObject({ width: 44, height: 32, strength: 0.3 });
+    expect(warnings).toEqual([
+      'init: scaled from 45x33 to 44x32; sides are multiples of 4 pixels.',
+    ]);
+  });
+
+  option('strength', async () => {
+    const init = pictureFile('init.png');
+    const start = await drawn('--init', init, '--strength', '0.0001');
+    const [little, much] = [
+      await drawn('--init', init, '--strength', '0.3'),
+      await drawn('--init', init, '--strength', '1'),
+    ];
+    const change = (picture: RasterImage) => distance(picture, start, [0, 32]);
+    expect(change(little)).toBeGreaterThan(0);
+    expect(change(much)).toBeGreaterThan(change(little));
+  });
+
+  option('mask', async () => {
+    const [init, mask] = [pictureFile('init.png'), maskFile('mask.png', (x) => x >= 16)];
+    const args = ['--init', init, '--strength', '1'];
+    const [kept, half] = [
+      await drawn(
+        ...args,
+        '--mask',
+        maskFile('black.png', () => false),
+      ),
+      await drawn(...args, '--mask', mask),
+    ];
+    expect(distance(kept, half, [0, 8])).toBeLessThan(distance(kept, half, [20, 32]) / 4);
+    const alpha = pictureFile('alpha.png', 32, 32, 4);
+    expect((await record('--init', alpha, '--mask', 'alpha')).warnings).toEqual([]);
+  });
+
+  option('mask-blur', async () => {
+    const args = ['--init', pictureFile('init.png'), '--mask', maskFile('m.png', (x) => x === 9)];
+    expect(await drawn(...args)).not.toEqual(await drawn(...args, '--mask-blur', '3'));
+  });
+
+  option('only-masked', async () => {
+    const init = pictureFile('init.png', 80, 32);
+    const mask = maskFile('mask.png', (x) => x > 60 && x < 70, 80);
+    const original = await pixels(init);
+    const part = await drawn('--init', init, '--mask', mask, '--only-masked', '4');
+    expect(part).toMatchObject({ width: 80, height: 32 });
+    expect(distance(part, original, [0, 60])).toBe(0);
+    expect(distance(part, original, [61, 70])).toBeGreaterThan(1);
+  });
+
+  option('vary', async () => {
+    const { images } = await record(
+      '--vary',
+      pictureFile('init.png'),
+      '--num',
+      '2',
+      '--variation-seed',
+      '3',
+    );
+    expect(images).toMatchObject(
+      [3, 4].map((variationSeed) => ({
+        seed: 5,
+        variationSeed,
+        variationStrength: 0.3,
+        strength: 0.5,
+      })),
+    );
+    expect(await pixels('maliang-a-fox-5.png')).not.toEqual(await pixels('maliang-a-fox-5-2.png'));
+  });
+
+  option('variation-strength', async () => {
+    const near = await drawn('--variation-strength', '0.1', '--variation-seed', '9');
+    const far = await drawn('--variation-strength', '1', '--variation-seed', '9');
+    const own = await plain();
+    expect(distance(near, own, [0, 64])).toBeLessThan(distance(far, own, [0, 64]));
+    const nine = await draw('a fox', '--seed', '9', '--out', 'nine.png');
+    expect(nine.exitCode).toBe(0);
+    expect((await pixels('nine.png')).data).toEqual(far.data);
+  });
+
+  option('variation-seed', async () => {
+    const { stdout, stderr } = await draw('a fox', '--seed', '1', '--variation-strength', '0.5');
+    expect(stderr).toBe('');
+    const command = /^again: (.*)$/m.exec(stdout)![1]!;
+    expect(command).toContain(' --variation-seed ');
+    await collect('bash', ['-c', command], { cwd: scratch(), env: plainEnv() });
+    expect(bytes('maliang-a-fox-1-2.png')).toEqual(bytes('maliang-a-fox-1.png'));
+  });
+
+  option('sampler', async () => {
+    expect(await drawn('--sampler', 'ddim')).toEqual(await plain());
+    expect(await drawn('--sampler', 'Euler a')).not.toEqual(await plain());
+    const { exitCode, stderr } = await draw('x', '--sampler', 'FlowMatchEulerDiscreteScheduler');
+    expect({ exitCode, stderr }).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('sampler: expected one for the model'),
+    });
+  });
+
+  option('schedule', async () => {
+    const args = ['--sampler', 'dpm++ 2m'];
+    const [even, karras] = [await drawn(...args), await drawn(...args, '--schedule', 'Karras')];
+    expect(karras).not.toEqual(even);
+    expect(await drawn('--sampler', 'DPM++ 2M Karras')).toEqual(karras);
+    expect((await draw('x', '--schedule', 'karas')).stderr).toContain('near to this karras');
+  });
+
+  option('clip-skip', async () => {
+    expect(await drawn('--clip-skip', '1')).not.toEqual(await plain());
+  });
+
+  option('guidance-rescale', async () => {
+    expect(await drawn('--guidance-rescale', '0.7')).not.toEqual(await plain());
+  });
+
+  option('syntax', async () => {
+    const say = async (...args: string[]) =>
+      (await draw('a (fox:1.4)', '--seed', '5', ...args)).exitCode;
+    expect([await say('--out', 'w.png'), await say('--syntax', 'plain', '--out', 'p.png')]).toEqual(
+      [0, 0],
+    );
+    expect(await pixels('w.png')).not.toEqual(await pixels('p.png'));
+  });
+
+  option('noise', async () => {
+    expect(await drawn('--noise', 'cuda')).not.toEqual(await plain());
+    expect(await drawn('--noise', 'cpu')).toEqual(await plain());
+  });
+
+  option('device', async () => {
+    expect(await drawn('--device', 'cpu')).toEqual(await plain());
+    for (const [device, need] of [
+      ['coreml', 'It needs macOS'],
+      ['dml', 'It needs Windows'],
+    ]) {
+      const { exitCode, stderr } = await draw('x', '--device', device!);
+      if (exitCode === 0) continue; // The machine has it.
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(
+        new RegExp(`device: expected ${device} to be there, got .*${need}.* Or use cpu\\.`),
+      );
+    }
   });
 
   option('model', async () => {

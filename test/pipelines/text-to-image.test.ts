@@ -195,13 +195,18 @@ describe('a prompt', () => {
 
   it('is cut with a warning when it is too long', async () => {
     const words = Array.from({ length: 5000 }, (_, i) => `w${i}`).join(' ');
-    const { warnings } = await pipe.generate(words, { ...small, steps: 1 });
+    const plain = { ...small, steps: 1, promptSyntax: 'plain' } as const;
+    const { warnings } = await pipe.generate(words, plain);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(
       /^prompt: only the first 16 tokens are read; left out: "w \d.{190,}… and \d+ more characters"\.$/,
     );
-    const negative = { ...small, steps: 1, negativePrompt: words, guidanceScale: 2 };
+    const negative = { ...plain, negativePrompt: words, guidanceScale: 2 };
     expect((await pipe.generate('a', negative)).warnings[0]).toMatch(/^negativePrompt: only/);
+    const chunked = await pipe.generate(words, { ...small, steps: 1 });
+    expect(chunked.warnings).toEqual([
+      expect.stringMatching(/^prompt: only the first 512 tokens are read; left out: "/),
+    ]);
   });
 
   it('warns when the negative prompt has no say', async () => {

@@ -1,0 +1,63 @@
+/** @file Which sampler and schedule a request takes: the model's own, or another by any of its names. */
+import { complain } from '../core/errors.js';
+import { distributed } from '../schedulers/lcm.js';
+import { resolveSampler, resolveSchedule } from '../schedulers/names.js';
+import type { Sampler } from '../schedulers/sampler.js';
+import type { ScheduleName } from '../schedulers/schedule-names.js';
+import { loadSampler } from '../schedulers/table.js';
+import type { Task } from './families.js';
+import type { TextToImageModel } from './text-to-image-model.js';
+
+export interface SamplerChoice {
+  readonly sampler: Sampler;
+  /** Undefined: what the configuration says. */
+  readonly schedule: ScheduleName | undefined;
+}
+
+/**
+ * Throws USAGE for unknown names, MODEL_UNSUPPORTED for samplers that do not run or are for another
+ * kind of prediction.
+ */
+export function chooseSampler(
+  model: TextToImageModel,
+  asked: { readonly sampler?: string | undefined; readonly schedule?: string | undefined },
+): SamplerChoice {
+  const own = model.sampler;
+  if (asked.sampler === undefined) {
+    const schedule = asked.schedule === undefined ? undefined : resolveSchedule(asked.schedule);
+    // What goes with the sampler by itself is what its configuration says.
+    return { sampler: own, schedule: schedule === 'automatic' ? undefined : schedule };
+  }
+  const { className, config, schedule } = resolveSampler(asked.sampler, asked.schedule);
+  const sampler = loadSampler(model.schedulerConfig, className, config);
+  if (own.predictionType === sampler.predictionType) return { sampler, schedule };
+  throw complain('MODEL_UNSUPPORTED', {
+    where: 'sampler',
+    expected: `one for the model's ${own.predictionType}`,
+    got: `${className}, which is for ${sampler.predictionType}`,
+    next: 'Leave it out to use the sampler of the model.',
+  });
+}
+
+/**
+ * LCM pipelines from pictures spread their steps over the last `strength` of the distilled schedule,
+ * instead of leaving steps out (diffusers' LCMScheduler.set_timesteps).
+ */
+export function distilledTimesteps(
+  { family, schedulerConfig }: TextToImageModel,
+  { className, trainTimesteps }: Sampler,
+  {
+    task,
+    steps,
+    strength,
+  }: { readonly task: Task; readonly steps: number; readonly strength: number },
+): number[] | undefined {
+  if (!family.spreadsStrength || task === 'text' || className !== 'LCMScheduler') return undefined;
+  const { original_inference_steps: original = 50 } = schedulerConfig as {
+    original_inference_steps?: number;
+  };
+  const stride = Math.floor(trainTimesteps / original);
+  const count = Math.trunc(original * strength);
+  if (count < steps) return undefined;
+  return distributed(count, steps).map((i) => (count - i) * stride - 1);
+}
