@@ -148,6 +148,11 @@ export const chineseErrors: Readonly<Record<ErrorCode, string>> = {
   DISK_FULL: '磁盘已满；没有留下写了一半的文件。请腾出空间或换一个文件夹。',
   MODEL_NOT_FOUND: '该路径下没有模型。请给出 diffusers 布局的文件夹，或去掉 --model。',
   MODEL_UNSUPPORTED: 'Maliang 不支持这个模型、部件或设置。',
+  HUB_UNREACHABLE:
+    '模型站点没有回应或繁忙。请检查网络，或将 HF_ENDPOINT 设为镜像；已下载的部分会保留。',
+  HUB_ACCESS: '模型站点不允许此账号读取该模型。请在站点登录、接受模型的许可，并设置 HF_TOKEN。',
+  HUB_CONTENT:
+    '模型站点发来的内容已损坏、过大或有恶意，没有保留。请重新下载，或换一个 HF_ENDPOINT 或模型。',
   USAGE: '命令行或调用的参数有误。',
   RUNTIME: '执行引擎拒绝了计算图或运行失败，请运行 `maliang doctor`。',
   RUNTIME_EXITED: '计算进程意外结束，多半因为内存不足。请关闭其他程序，或用更小的模型或图片。',
