@@ -15,7 +15,13 @@ export class HubUnreachable extends MaliangError {
   /** How long the hub asks to wait. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, cause?: unknown, retryAfterMs?: number) {
+  /** Nobody listens there, or there is no way. */
+  get isAbsent(): boolean {
+    const { cause } = (this.cause ?? {}) as { cause?: { code?: string } };
+    return ['ECONNREFUSED', 'ENOTFOUND', 'ENETUNREACH', 'EAI_AGAIN'].includes(cause?.code ?? '');
+  }
+
+  constructor(message: string, cause: unknown, retryAfterMs?: number) {
     super('HUB_UNREACHABLE', message, cause);
     this.retryAfterMs = retryAfterMs;
   }

@@ -14,6 +14,7 @@ import type { HubSettings } from './hub-settings.js';
 
 const hopLimit = 10;
 const attemptLimit = 5;
+const absentLimit = 2;
 const firstDelayMs = 500;
 const longestDelayMs = 8000;
 /** A hub that asks to wait longer gets its way: the error says how long. */
@@ -134,16 +135,18 @@ function waitOf(headers: Headers): number | undefined {
 export async function persist<T>(
   attempt: () => Promise<T>,
   { signal }: HubSession,
-  hasAdvanced: () => boolean = () => false,
+  hasAdvanced?: () => boolean,
 ): Promise<T> {
   for (let failed = 0; ; ) {
     try {
       return await attempt();
     } catch (error) {
       if (!(error instanceof HubUnreachable)) throw error;
-      failed = hasAdvanced() ? 1 : failed + 1;
-      const { retryAfterMs } = error;
-      if (failed >= attemptLimit || (retryAfterMs ?? 0) > longestWaitMs) throw error;
+      failed = hasAdvanced?.() ? 1 : failed + 1;
+      const { retryAfterMs, isAbsent } = error;
+      // What is under way may outlast a gap in the connection; a first question need not wait.
+      const limit = isAbsent && !hasAdvanced ? absentLimit : attemptLimit;
+      if (failed >= limit || (retryAfterMs ?? 0) > longestWaitMs) throw error;
       const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (failed - 1));
       const jitterMs = Math.random() * 0.25 * delayMs;
       await sleep(retryAfterMs ?? delayMs + jitterMs, undefined, signal ? { signal } : {}).catch(

@@ -103,6 +103,7 @@ async function cachedFiles(
   );
   if (!hasRoot && wanted.target.file === undefined) return undefined;
   const files = await modelFilesOf(paths, wanted, () => readModelFolder(cache.snapshot(commit)));
+  if (files.pickled.length > 0) return files;
   if (files.bare.length > 0 || files.paths.some(isMissing)) return undefined;
   if (wanted.variant !== undefined && files.varied.length === 0 && !files.file) return undefined;
   const isWhole = listed !== undefined || (await hasAllShards(cache, commit, files, present));
