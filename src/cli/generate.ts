@@ -1,6 +1,5 @@
 /** @file `maliang generate`: pictures of a prompt as files, each with its seed and the command to make it again. */
 import { randomInt } from 'node:crypto';
-import { resolve } from 'node:path';
 import type { GenerateOptions } from '../pipelines/generation-request.js';
 import { picturePng } from '../pipelines/picture-png.js';
 import {
@@ -10,6 +9,7 @@ import {
 } from '../pipelines/text-to-image.js';
 import type { Interruption } from './interruption.js';
 import type { Say } from './messages.js';
+import { type FoundModel, locateModel } from './models-download.js';
 import type { OptionValues } from './option-table.js';
 import { type Invocation, parseCommandLine } from './parse.js';
 import {
@@ -55,7 +55,8 @@ export async function generate(
   const images: ImageRecord[] = [];
   const warnings: string[] = [];
   try {
-    for await (const result of draw(job, terminal, signal)) {
+    const model = await locateModel(values, terminal, signal);
+    for await (const result of draw(job, model, terminal, signal)) {
       if (typeof result === 'string') {
         warnings.push(result);
         noteWarning(result, terminal);
@@ -100,20 +101,20 @@ async function readJob(
 /** Draws and writes; yields warnings, and the record of each picture once it is on disk. */
 async function* draw(
   job: Job,
+  { path, ...options }: FoundModel,
   terminal: Terminal,
   signal: AbortSignal,
 ): AsyncGenerator<string | ImageRecord> {
   const { values, num } = job;
-  const { say, folder } = terminal;
+  const { say } = terminal;
   const progress = new Progress(terminal);
   const show = (state: ProgressState): void => {
     if (!values.quiet) progress.report(state);
   };
   try {
     show({ label: say('generate.loading'), done: 0, total: 0 });
-    const path = values.model === undefined ? undefined : resolve(folder, values.model);
     const { threads } = values;
-    await using pipeline = await TextToImage.fromPretrained(path, { threads, signal });
+    await using pipeline = await TextToImage.fromPretrained(path, { ...options, threads, signal });
     yield* pipeline.warnings;
     for await (const event of pipeline.stream(job.prompt, drawOptions(job, signal))) {
       if (event.kind === 'step') show(stepProgress(event, num, say));
@@ -158,7 +159,7 @@ async function keep(image: GeneratedImage, job: Job, terminal: Terminal): Promis
 function commandFor(
   prompt: string,
   seed: number,
-  { steps, guidance, negative, size, model, threads }: OptionValues,
+  { steps, guidance, negative, size, model, revision, variant, threads }: OptionValues,
   say: Say,
 ): string {
   const options = {
@@ -168,6 +169,8 @@ function commandFor(
     negative,
     size: size && `${size.width}x${size.height}`,
     model,
+    revision,
+    variant,
     threads,
   };
   const words = quoteForShell(prompt);

@@ -1,7 +1,7 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
 import type { MessageKey } from './messages.js';
 
-export const commandNames = ['generate', 'train', 'doctor'] as const;
+export const commandNames = ['generate', 'models', 'train', 'doctor'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** Reads a value; a message key with its values says what was expected instead. */
@@ -33,6 +33,7 @@ export interface Size {
 const drawing = ['generate'] as const;
 const training = ['train'] as const;
 const both = ['generate', 'train'] as const;
+const hub = ['generate', 'models'] as const;
 
 /** In the order the help lists them. */
 export const optionTable = {
@@ -42,13 +43,17 @@ export const optionTable = {
   guidance: row(drawing, number(0, 100), 'X'),
   negative: row(drawing, (value) => value, 'TEXT'),
   size: row(drawing, readSize, 'WxH'),
-  model: row(['generate', 'doctor'], someText, 'FOLDER'),
+  model: row(['generate', 'doctor'], someText, 'MODEL'),
+  revision: row(hub, someText, 'NAME'),
+  variant: row(hub, readVariant, 'NAME'),
+  offline: row(drawing, always),
+  yes: row(hub, always),
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
   threads: row(both, wholeNumber(1, 1024), 'N'),
-  json: row(drawing, always),
-  quiet: row(both, always),
+  json: row(hub, always),
+  quiet: row(['generate', 'models', 'train'], always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },
 } as const satisfies Record<string, OptionRow<unknown>>;
@@ -108,6 +113,10 @@ function readSize(text: string): Size | Expectation {
 
 function someText(text: string): string | Expectation {
   return text.length > 0 ? text : new Expectation('usage.text');
+}
+
+function readVariant(text: string): string | Expectation {
+  return /^[\w-]{1,40}$/.test(text) ? text : new Expectation('usage.variant');
 }
 
 function always(): true {

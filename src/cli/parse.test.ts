@@ -1,7 +1,7 @@
 /** @file Which command, which words, which options; every option has a row. */
 import { describe, expect, it } from 'vitest';
 import { sayIn } from './messages.js';
-import { type OptionName, optionNames, optionTable } from './option-table.js';
+import { commandNames, type OptionName, optionNames, optionTable } from './option-table.js';
 import { parseCommandLine } from './parse.js';
 
 const say = sayIn('en', 'maliang');
@@ -24,6 +24,10 @@ const rows: { readonly [K in OptionName]: readonly [string[], unknown, string[],
   guidance: [['--guidance', '4.5'], 4.5, ['--guidance', '-1'], 'a number from 0 to 100'],
   negative: [['--negative', '-blurry'], '-blurry', ['--negative', '--num'], 'a value'],
   size: [['--size', '96x128'], { width: 96, height: 128 }, ['--size', '4'], 'a size such as'],
+  revision: [['--revision', 'v1'], 'v1', ['--revision', ''], 'some text'],
+  variant: [['--variant', 'fp16'], 'fp16', ['--variant', 'a/b'], 'a variant such as fp16'],
+  offline: [['--offline'], true, ['--offline=no'], 'no value'],
+  yes: [['--yes'], true, ['--yes=1'], 'no value'],
   model: [['--model', 'a b'], 'a b', ['--model='], 'some text'],
   config: [['--config', 'c.json'], 'c.json', ['--config'], 'a value'],
   resume: [['--resume'], true, ['--resume=yes'], 'no value'],
@@ -51,7 +55,7 @@ describe.each(optionNames)('--%s', (name) => {
     expect(complaintOf(command, ...accepted, ...accepted)).toBe(
       `--${name}: expected the option once, got it twice. See \`maliang --help\`.`,
     );
-    const stranger = (['generate', 'train', 'doctor'] as const).find(
+    const stranger = commandNames.find(
       (other) => !(optionTable[name].commands as readonly string[]).includes(other),
     );
     if (stranger) {

@@ -10,7 +10,7 @@ import { readModelFolder, weightBases } from './local-folder.js';
 import { isFile, type ModelCache } from './model-cache.js';
 import { type CachedModel, modelFilesOf, type Wanted } from './model-files.js';
 import { isPickleName } from './model-id.js';
-import { indexFile, variantsIn } from './needed-files.js';
+import { indexFile, noVariant } from './needed-files.js';
 import { regularFileSize } from './weight-file.js';
 
 /** What is about to be downloaded. */
@@ -145,13 +145,7 @@ function requireAll({ commit, files, listing }: Choice, { cache, wanted }: Fetch
   }
   const { variant } = wanted;
   if (variant !== undefined && files.varied.length === 0 && !files.file) {
-    const others = variantsIn(listing.keys());
-    throw complain('MODEL_NOT_FOUND', {
-      where,
-      expected: `weights of the variant ${JSON.stringify(variant)}`,
-      got: others.length === 0 ? 'no variants' : others.join(', '),
-      next: 'Name one of those, or leave the variant out.',
-    });
+    throw noVariant(where, variant, listing.keys());
   }
 }
 

@@ -89,7 +89,12 @@ export function refusal(
     const next = hasToken
       ? 'Check the spelling, and that the account of the token may see the model.'
       : 'Check the spelling; for a private model set HF_TOKEN.';
-    return complain('MODEL_NOT_FOUND', { where, expected: 'a model on the hub', got, next });
+    return complain('MODEL_NOT_FOUND', {
+      where,
+      expected: 'a folder or a model on the hub',
+      got,
+      next,
+    });
   }
   if (status === 401 || status === 403) {
     const next = 'Set HF_TOKEN to a valid token that may read the model, or unset it.';

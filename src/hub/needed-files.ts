@@ -1,4 +1,5 @@
 /** @file Which files of a repository a pipeline needs: by model_index.json, safetensors only, one variant. */
+import { complain } from '../core/errors.js';
 import { type ModelFolder, weightBases, weightCandidates } from './local-folder.js';
 import { isPickleName } from './model-id.js';
 
@@ -110,6 +111,17 @@ export function variantsIn(paths: Iterable<string>): string[] {
   );
   const found = [...paths].flatMap((path) => pattern.exec(path)?.[1] ?? []);
   return [...new Set(found)].sort();
+}
+
+/** The error for a variant no component has. */
+export function noVariant(where: string, variant: string, paths: Iterable<string>): Error {
+  const others = variantsIn(paths);
+  return complain('MODEL_NOT_FOUND', {
+    where,
+    expected: `weights of the variant ${JSON.stringify(variant.slice(0, 40))}`,
+    got: others.length === 0 ? 'no variants' : others.join(', '),
+    next: 'Name one of those, or leave the variant out.',
+  });
 }
 
 const nothing: NeededFiles = { paths: [], pickled: [], bare: [], plain: [], varied: [] };

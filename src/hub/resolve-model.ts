@@ -1,10 +1,11 @@
 /** @file Where a model is: a folder, a file, or an id of a hub whose files are in the cache or fetched. */
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { complain } from '../core/errors.js';
 import { type FetchOptions, fetchModel } from './fetch-model.js';
 import { type HubSettings, readHubSettings } from './hub-settings.js';
-import { ModelCache } from './model-cache.js';
+import { readModelFolder } from './local-folder.js';
+import { isFile, ModelCache } from './model-cache.js';
 import { type CachedModel, findCached } from './model-files.js';
 import {
   isPickleName,
@@ -14,6 +15,14 @@ import {
   parseModelId,
   pickleByName,
 } from './model-id.js';
+
+import {
+  indexFile,
+  type NeededFiles,
+  noVariant,
+  pipelineFiles,
+  variantsIn,
+} from './needed-files.js';
 
 export interface ResolvedModel {
   /** A folder in the layout of diffusers or of one component, or one `.safetensors` file. */
@@ -59,7 +68,8 @@ export async function resolveModel(
   const path = resolve(idOrPath);
   if (found?.isFile() && isPickleName(path)) throw pickleByName(path);
   const kind = found?.isFile() && isSingleFile(path) ? 'file' : 'folder';
-  return { kind, path, name: basename(path), warnings: [] };
+  const warnings = kind === 'folder' ? await localVariant(path, options.variant) : [];
+  return { kind, path, name: basename(path), warnings };
 }
 
 /**
@@ -70,7 +80,7 @@ export async function pullModel(id: string, options: ResolveOptions = {}): Promi
   const target = targetOf(id, options);
   if (!target) throw noId(id, 'download');
   const settings = await settingsOf(options);
-  if (settings.isOffline) throw offline(target, settings);
+  if (settings.isOffline) throw await offline(target, settings);
   return fetched(target, settings, options);
 }
 
@@ -79,7 +89,7 @@ async function resolveId(target: ModelId, options: ResolveOptions): Promise<Reso
   const cache = new ModelCache(settings.cacheFolder, target.id, settings);
   const cached = await findCached(cache, { target, variant: options.variant });
   if (cached) return resolved(cache, target, cached, options.variant);
-  if (settings.isOffline) throw offline(target, settings);
+  if (settings.isOffline) throw await offline(target, settings);
   return fetched(target, settings, options);
 }
 
@@ -123,9 +133,7 @@ function resolved(
   variant: string | undefined,
 ): ResolvedModel {
   const snapshot = cache.snapshot(commit);
-  const warnings = files.plain.map(
-    (name) => `${id}: ${name || 'the model'} has no ${variant} weights; its plain ones are read.`,
-  );
+  const warnings = plainWarnings(id, files, variant);
   if (conversion) {
     warnings.push(`${id}: main has pickles only; their conversion in ${conversion} is read.`);
   }
@@ -134,12 +142,40 @@ function resolved(
   return { kind: 'file', path: join(snapshot, files.file), name, commit, warnings };
 }
 
-function offline({ id, revision }: ModelId, { cacheFolder }: HubSettings): Error {
+function plainWarnings(name: string, { plain }: NeededFiles, variant?: string): string[] {
+  return plain.map(
+    (part) => `${name}: ${part || 'the model'} has no ${variant} weights; its plain ones are read.`,
+  );
+}
+
+/** What a folder lacks of a variant. Throws MODEL_NOT_FOUND when it has none of it. */
+async function localVariant(path: string, variant: string | undefined): Promise<string[]> {
+  if (variant === undefined || !(await isFile(join(path, indexFile)))) return [];
+  const names = await readdir(path, { recursive: true });
+  const files = pipelineFiles(
+    await readModelFolder(path),
+    names.map((name) => name.replaceAll('\\', '/')),
+    variant,
+  );
+  if (files.varied.length === 0) throw noVariant(path, variant, names);
+  return plainWarnings(basename(path), files, variant);
+}
+
+async function offline({ id, revision }: ModelId, settings: HubSettings): Promise<Error> {
+  const { cacheFolder } = settings;
+  const cache = new ModelCache(cacheFolder, id, settings);
+  const commit = await cache.commitOf(revision ?? 'main');
+  const present = commit === undefined ? [] : await cache.filesOf(commit);
+  const variants = variantsIn(present);
+  const pull = 'or, while online, `maliang models pull` it';
   return complain('MODEL_NOT_FOUND', {
     where: `hub: ${id}${revision === undefined ? '' : `@${revision}`}`,
-    expected: `the whole model in ${cacheFolder}, for there is no folder of that name and the hub is not asked when offline`,
-    got: 'a part of it or nothing',
-    next: 'Download it while online: `maliang models pull`, or name a folder that exists.',
+    expected: `a folder of that name, or the whole model in ${cacheFolder}`,
+    got: present.length === 0 ? 'neither, while offline' : 'a part of it, while offline',
+    next:
+      variants.length === 0
+        ? `Name a folder that exists, ${pull}.`
+        : `Ask for the variant ${variants.join(' or ')}, ${pull}.`,
   });
 }
 

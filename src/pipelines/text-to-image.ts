@@ -2,6 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { complain, throwIfAborted } from '../core/errors.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
+import type { DownloadProgress } from '../hub/download-meter.js';
+import { resolveModel } from '../hub/resolve-model.js';
 import { Engine } from '../runtime/engine.js';
 import { decodeLatents, type Pixels } from './decode-latents.js';
 import { type Conditionings, countSteps, denoise } from './denoise.js';
@@ -71,8 +73,14 @@ export interface FromPretrainedOptions {
   readonly threads?: number | undefined;
   /** Weight files of a variant, such as `fp16`, where a component has them. */
   readonly variant?: string | undefined;
+  /** Branch, tag or commit of a hub's model; default `main`. */
+  readonly revision?: string | undefined;
+  /** Downloads nothing; default as HF_HUB_OFFLINE says. */
+  readonly offline?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Told while a hub's model is downloaded. */
+  readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
 /** The model that comes with the package. */
@@ -96,8 +104,10 @@ export class TextToImage implements AsyncDisposable {
 
   /**
    * Reads a model folder, or the built-in model when no path is given, and starts the engine.
-   * Weights are loaded when first needed. Throws MODEL_NOT_FOUND, MODEL_UNSUPPORTED, CONFIG,
-   * WEIGHTS, SAFETENSORS, TOKENIZER, FILE_READ, USAGE or CANCELLED.
+   * `owner/name` is a model of the hub, unless there is such a folder: read from the cache, or
+   * downloaded. Weights are loaded when first needed. Throws MODEL_NOT_FOUND, MODEL_UNSUPPORTED,
+   * CONFIG, WEIGHTS, SAFETENSORS, TOKENIZER, FILE_READ, USAGE, CANCELLED and what `resolveModel`
+   * throws.
    */
   static async fromPretrained(
     path?: string,
@@ -105,10 +115,12 @@ export class TextToImage implements AsyncDisposable {
   ): Promise<TextToImage> {
     const { threads, variant, signal, onProgress } = options;
     throwIfAborted('fromPretrained', signal);
+    const place = { ...options, onProgress: options.onDownload };
+    const found = await resolveModel(path ?? builtInFolder, place);
     const engine = Engine.start({ threads });
     try {
-      const model = await readTextToImageModel(path ?? builtInFolder, {
-        name: path === undefined ? 'builtin' : undefined,
+      const model = await readTextToImageModel(found.path, {
+        name: path === undefined ? 'builtin' : found.name,
         variant,
         onPart: (component) => {
           throwIfAborted('fromPretrained', signal);
@@ -116,7 +128,8 @@ export class TextToImage implements AsyncDisposable {
         },
       });
       throwIfAborted('fromPretrained', signal);
-      return new TextToImage(model, engine, (component) =>
+      const warnings = [...found.warnings, ...model.warnings];
+      return new TextToImage({ ...model, warnings }, engine, (component) =>
         onProgress?.({ stage: 'load', component }),
       );
     } catch (cause) {

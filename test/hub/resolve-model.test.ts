@@ -153,6 +153,9 @@ describe('what is fetched', () => {
         'tiny/sd1: text_encoder has no fp16 weights; its plain ones are read.',
       ].sort(byOrderIn(content)),
     );
+    expect(await complaintOf(find(id, { offline: true }))).toContain(
+      'Ask for the variant fp16, or',
+    );
     expect(await complaintOf(find(id, { variant: 'int8' }))).toMatch(
       /^MODEL_NOT_FOUND hub: tiny\/sd1@\w+: expected weights of the variant "int8", got fp16\. Name one/,
     );
@@ -253,6 +256,14 @@ describe('a path that exists', () => {
   it('wins over an id', async () => {
     const model = await resolveModel(reference.path, { env: env() });
     expect(model).toMatchObject({ kind: 'folder', path: reference.path, warnings: [] });
+    const varied = resolveModel(reference.path, { variant: 'fp16' });
+    expect(await complaintOf(varied)).toMatch(
+      /expected weights of the variant "fp16", got no variants\./,
+    );
+    const revised = resolveModel(reference.path, { revision: 'v1' });
+    expect(await complaintOf(revised)).toMatch(
+      /^USAGE revision: expected a model id such as owner\/name/,
+    );
     const file = join(reference.path, unetFile);
     expect(await resolveModel(file)).toMatchObject({ kind: 'file', path: file });
     expect(hub.seen).toEqual([]);
@@ -455,7 +466,7 @@ describe('what is not what was announced', () => {
 describe('a hub that refuses', () => {
   it('an unknown model', async () => {
     expect(await complaintOf(find('tiny/none'))).toBe(
-      'MODEL_NOT_FOUND hub: tiny/none@main: expected a model on the hub, got 401 RepoNotFound (Repository not found). Check the spelling; for a private model set HF_TOKEN.',
+      'MODEL_NOT_FOUND hub: tiny/none@main: expected a folder or a model on the hub, got 401 RepoNotFound (Repository not found). Check the spelling; for a private model set HF_TOKEN.',
     );
   });
 
@@ -551,8 +562,8 @@ describe('offline', () => {
   it('the cache is enough, and what it lacks is said', async () => {
     hub.add(id, content);
     const offline = { env: env({ HF_HUB_OFFLINE: '1' }) };
-    expect(await complaintOf(find(id, offline))).toMatch(
-      /^MODEL_NOT_FOUND hub: tiny\/sd1: expected the whole model in <home>\/hub, .*, got a part of it or nothing\. Download it while online/,
+    expect(await complaintOf(find(id, offline))).toBe(
+      'MODEL_NOT_FOUND hub: tiny/sd1: expected a folder of that name, or the whole model in <home>/hub, got neither, while offline. Name a folder that exists, or, while online, `maliang models pull` it.',
     );
     expect(await complaintOf(pullModel(id, offline))).toMatch(/^MODEL_NOT_FOUND/);
     expect(hub.seen).toEqual([]);
