@@ -58,6 +58,7 @@ async function fetchBlob(file: RepoFile, download: Download, lock: FileLock): Pr
     await partial.moveTo(cache.blob(file.etag));
   } catch (error) {
     await partial.close().catch(() => {});
+    if (partial.sizeBytes === 0) await partial.remove();
     throw error;
   }
 }

@@ -62,6 +62,16 @@ export async function fetchModel(
   const revision = wanted.target.revision ?? 'main';
   const commit = await commitOf(cache.id, revision, fetch);
   await cache.tag();
+  try {
+    return await fetchCommit(commit, revision, fetch);
+  } catch (error) {
+    await cache.removeEmpty();
+    throw error;
+  }
+}
+
+async function fetchCommit(commit: string, revision: string, fetch: Fetch): Promise<CachedModel> {
+  const { cache } = fetch;
   let choice = await choose(commit, fetch);
   if (choice.files.pickled.length > 0) {
     const main = choice;

@@ -49,9 +49,6 @@ export class FileLock implements AsyncDisposable {
   static async acquire(path: string, { signal, onWait }: LockOptions = {}): Promise<FileLock> {
     const owner = { pid: process.pid, host: hostname(), token: randomUUID() };
     let hasWaited = false;
-    await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
-      throw writeError(path, error);
-    });
     for (;;) {
       throwIfAborted('lock', signal);
       if (await create(path, owner)) return new FileLock(path, owner);
@@ -89,11 +86,14 @@ async function pause(signal: AbortSignal | undefined): Promise<void> {
 
 async function create(path: string, owner: LockOwner): Promise<boolean> {
   try {
+    await mkdir(dirname(path), { recursive: true });
     const file = await open(path, 'wx', 0o664);
     await file.writeFile(JSON.stringify(owner)).finally(() => file.close());
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    // Its folder may be taken away, empty, between the two steps.
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
     throw writeError(path, error);
   }
 }

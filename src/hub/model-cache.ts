@@ -7,6 +7,7 @@ import {
   readlink,
   rename,
   rm,
+  rmdir,
   stat,
   symlink,
   writeFile,
@@ -131,6 +132,12 @@ export class ModelCache {
     } catch {
       return undefined;
     }
+  }
+
+  /** Takes folders away in which nothing came to lie. */
+  async removeEmpty(): Promise<void> {
+    for (const folder of [this.blob(''), this.path, this.locks])
+      await rmdir(folder).catch(() => {});
   }
 
   /** Tells backup programs that everything here can be fetched again. */

@@ -1,6 +1,6 @@
 /** @file `maliang models` and models of a hub in other commands, against a small hub. */
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { main } from '../../src/cli/main.js';
 import { etagOf, folderContent, HubServer } from '../hub/hub-server.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
 import { captureTerminal } from './captured-terminal.js';
-import { plainEnv, startCli } from './run-cli.js';
+import { cliFile, collect, plainEnv, startCli } from './run-cli.js';
 import { expectFailure, filesIn, useScratchFolder } from './scratch.js';
 
 const scratch = useScratchFolder();
@@ -235,7 +235,6 @@ describe('drawing', () => {
 
   it('a folder wins over an id of the same name', async () => {
     await run(['models', 'pull', id, '--quiet']);
-    const { mkdirSync } = await import('node:fs');
     mkdirSync(join(scratch(), id), { recursive: true });
     expectFailure(
       await run([...words, '--model', id]),
@@ -300,6 +299,20 @@ describe('two processes', () => {
     expect(existsSync(partial())).toBe(true);
   });
 });
+
+it.skipIf(process.platform === 'win32')(
+  'a limit on file sizes is a message, and leaves nothing cut',
+  async () => {
+    const script = 'ulimit -f 64; exec "$0" "$@"';
+    const args = ['-c', script, process.execPath, cliFile, 'models', 'pull', id];
+    const result = await collect('bash', args, { cwd: scratch(), env: hubEnv() });
+    expect(result).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(result.stderr).toMatch(
+      /error: write \S+\.incomplete: expected a file size within the limit/,
+    );
+    expect(existsSync(partial())).toBe(false);
+  },
+);
 
 it('speaks Chinese, and never shows a token', async () => {
   hub.repo(id).access = 'gated';
