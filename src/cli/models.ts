@@ -152,6 +152,8 @@ async function placeOf(
   }
   const { id, file } = target;
   const wanted = revision ?? target.revision;
+  const isTwice = target.revision !== undefined && target.revision !== wanted;
+  if (isTwice) throw noId('--revision', name, terminal);
   const found = await cachedSnapshot(hubCacheFolder(terminal.env), id, wanted);
   return { id, path: file ? resolve(found.path, file) : found.path, commit: found.commit };
 }
@@ -206,6 +208,8 @@ async function pull({ name, values, terminal, signal }: Order): Promise<void> {
 async function remove({ name, values, terminal, signal }: Order): Promise<void> {
   const { say } = terminal;
   const target = requireId(name, terminal);
+  // All of a model is removed: a revision or file beside the id must not be passed over.
+  if (target.id !== name) throw noId(`${say('program')} models remove`, name, terminal);
   const cacheFolder = hubCacheFolder(terminal.env);
   const { id, sizeBytes } = await requireCachedModel(cacheFolder, target.id);
   const size = byteSize(sizeBytes);
@@ -222,7 +226,7 @@ async function remove({ name, values, terminal, signal }: Order): Promise<void> 
   else if (!values.quiet) terminal.print(say('models.removed', { id, size }));
 }
 
-/** `owner/name`, without a file; removing has no revisions either. */
+/** An id of the hub, never a path. */
 function requireId(name: string, terminal: Terminal): ModelId {
   const target = parseModelId(name);
   if (target) return target;

@@ -145,6 +145,8 @@ describe('usage', () => {
     [['models', 'pull'], 'models pull: expected the id or path of a model, got nothing.'],
     [['models', 'pull', 'sd1'], 'expected a model id such as owner/name, got sd1.'],
     [['models', 'remove', 'a/b', '--variant', 'fp16'], 'got --variant.'],
+    [['models', 'remove', 'a/b@v1', '--yes'], 'expected a model id such as owner/name, got a/b@v1.'],
+    [['models', 'show', 'a/b@v1', '--revision', 'v2'], 'expected a model id such as owner/name, got a/b@v1.'],
     [
       ['models', 'show', '.', '--revision', 'v1'],
       '--revision: expected a model id such as owner/name, got .',

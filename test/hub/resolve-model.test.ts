@@ -398,7 +398,7 @@ describe('what is not what was announced', () => {
     ['shorter', 999_999],
   ])('a file that is %s is not kept', async (_, length) => {
     hub.add(id, largeContent());
-    const content = forged.slice(0, 10).length ? new Uint8Array(length) : forged;
+    const content = new Uint8Array(length);
     for (let n = 0; n < 9; n++) hub.fail(`large/${unetFile}`, { content });
     expect(await complaintOf(find())).toMatch(
       /^HUB_CONTENT hub: unet\/diffusion_pytorch_model\.safetensors: expected 1000000 bytes, as announced, got /,
