@@ -3,7 +3,7 @@ import { complain } from '../core/errors.js';
 import type { DownloadMeter } from './download-meter.js';
 import { FileLock, type LockOwner } from './file-lock.js';
 import { shown, unreachable, unusable } from './hub-errors.js';
-import type { RepoFile } from './hub-listing.js';
+import { addressOf, type RepoFile } from './hub-listing.js';
 import { ask, failure, type HubSession, persist, watched } from './hub-request.js';
 import { isFile, type ModelCache } from './model-cache.js';
 import { PartialFile } from './partial-file.js';
@@ -114,9 +114,8 @@ function request(
     const tag = isHome ? `"${etag}"` : attempts.entityTag;
     return { range: `bytes=${from}-`, ...(tag === undefined ? {} : { 'if-range': tag }) };
   };
-  const address = path.split('/').map(encodeURIComponent).join('/');
   const accepts = from > 0 ? [416] : [];
-  return ask(`/${cache.id}/resolve/${commit}/${address}`, { question, headers, accepts }, download);
+  return ask(addressOf(cache.id, commit, path), { question, headers, accepts }, download);
 }
 
 /** Compares where the answer begins with what is there; starts over when they do not meet. */

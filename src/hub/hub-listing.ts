@@ -20,6 +20,9 @@ export type Listing = ReadonlyMap<string, RepoFile>;
 
 const pageLimitBytes = 25_000_000;
 const pageLimit = 200;
+/** Statuses of a hub that has no listing at all. */
+const lacking = [404, 405, 501];
+const redirects = [301, 302, 303, 307, 308];
 const fileLimit = 100_000;
 const conversionTitle = 'Adding `safetensors` variant of this model';
 const conversionAuthor = 'SFconvertbot';
@@ -34,6 +37,11 @@ export async function commitOf(id: string, revision: string, session: HubSession
   throw unusable(`hub: ${id}@${revision}`, 'a commit', shown(JSON.stringify(sha) ?? 'nothing'));
 }
 
+/** Where a file of a commit is. */
+export function addressOf(id: string, commit: string, path: string): string {
+  return `/${id}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
+}
+
 /** Every file at a commit, all pages of it. Throws HUB_CONTENT for names that leave the folder. */
 export async function listFiles(id: string, commit: string, session: HubSession): Promise<Listing> {
   const files = new Map<string, RepoFile>();
@@ -43,7 +51,9 @@ export async function listFiles(id: string, commit: string, session: HubSession)
     if (page >= pageLimit || files.size > fileLimit) {
       throw unusable(where, `at most ${fileLimit} files`, 'more');
     }
-    const answer: JsonAnswer = await askJson(path, { id, revision: commit }, session);
+    const accepts: number[] = page === 0 ? lacking : [];
+    const answer: JsonAnswer = await askJson(path, { id, revision: commit }, session, accepts);
+    if (answer.isLacking) return listSiblings(id, commit, session);
     if (!Array.isArray(answer.body)) throw unusable(where, 'a list of files', typeof answer.body);
     for (const entry of answer.body) {
       const file = readEntry(where, entry);
@@ -52,6 +62,50 @@ export async function listFiles(id: string, commit: string, session: HubSession)
     path = answer.next;
   }
   return files;
+}
+
+/** For proxies without the listing by pages: the names in the model's description, sizes and hashes by HEAD. */
+async function listSiblings(id: string, commit: string, session: HubSession): Promise<Listing> {
+  const where = `hub: ${id}@${commit.slice(0, 8)}`;
+  const question = { id, revision: commit };
+  const path = `/api/models/${id}/revision/${commit}?blobs=true`;
+  const siblings = field((await askJson(path, question, session)).body, 'siblings');
+  if (!Array.isArray(siblings) || siblings.length > fileLimit) {
+    throw unusable(where, 'a list of files', typeof siblings);
+  }
+  const files = new Map<string, RepoFile>();
+  for (const sibling of siblings) {
+    const name = field(sibling, 'rfilename');
+    const described = {
+      type: 'file',
+      path: name,
+      size: field(sibling, 'size'),
+      oid: field(sibling, 'blobId'),
+      lfs: field(sibling, 'lfs'),
+    };
+    const isDescribed = described.oid !== undefined && described.size !== undefined;
+    const isNamed = typeof name === 'string' && isInside(name);
+    const head = isNamed && !isDescribed ? await headOf(name, question, session) : {};
+    const file = readEntry(where, { ...described, ...head });
+    if (file) files.set(file.path, file);
+  }
+  return files;
+}
+
+/** What the headers of a file say, as an entry of a listing. */
+async function headOf(
+  file: string,
+  { id, revision }: { id: string; revision: string },
+  session: HubSession,
+): Promise<object> {
+  const { headers } = await persist(() => {
+    const request = { question: { id, revision, file }, isHead: true, accepts: redirects };
+    return ask(addressOf(id, revision, file), request, session);
+  }, session);
+  const etag = headers.get('x-linked-etag') ?? headers.get('etag') ?? '';
+  const size = headers.get('x-linked-size') ?? headers.get('content-length');
+  const oid = etag.replace(/^W\//, '').replaceAll('"', '');
+  return { oid, size: size === null ? undefined : Number(size) };
 }
 
 function readEntry(where: string, entry: unknown): RepoFile | undefined {
@@ -112,16 +166,23 @@ interface JsonAnswer {
   readonly body: unknown;
   /** Path of the next page. */
   readonly next: string | undefined;
+  /** True when the hub does not know the question. */
+  readonly isLacking?: boolean;
 }
 
 function askJson(
   path: string,
   question: { id: string; revision?: string },
   session: HubSession,
+  accepts: readonly number[] = [],
 ): Promise<JsonAnswer> {
   return persist(async () => {
     const headers = () => ({ accept: 'application/json' });
-    const response = await ask(path, { question, headers }, session);
+    const response = await ask(path, { question, headers, accepts }, session);
+    if (!response.ok) {
+      await response.body?.cancel().catch(() => {});
+      return { body: undefined, next: undefined, isLacking: true };
+    }
     const body = await jsonOf(response, pageLimitBytes, session);
     return { body, next: nextPage(response.headers.get('link'), session.settings.endpoint) };
   }, session);

@@ -29,8 +29,8 @@ export interface HubRequest {
   readonly question: Question;
   /** `isHome` is false once a redirect has led to another host. */
   readonly headers?: ((isHome: boolean) => Record<string, string>) | undefined;
-  /** Aborts this request alone. */
-  readonly signal?: AbortSignal | undefined;
+  /** True: headers only, of the hub itself where it would redirect to another host. */
+  readonly isHead?: boolean;
   /** Statuses besides 2xx that are answers. */
   readonly accepts?: readonly number[];
 }
@@ -73,15 +73,17 @@ async function follow(start: URL, request: HubRequest, session: HubSession): Pro
   let url = start;
   let isHome = true;
   for (let hop = 0; hop <= hopLimit; hop++) {
-    const response = await answerOf(url, answerTimeoutMs, [request.signal, session.signal], {
+    const headers = {
       // A compressed answer has neither a length nor ranges to rely on.
       'accept-encoding': 'identity',
       'user-agent': 'maliang',
       ...request.headers?.(isHome),
       ...(isHome && token !== undefined ? { authorization: `Bearer ${token}` } : {}),
-    });
+    };
+    const method = request.isHead ? 'HEAD' : 'GET';
+    const response = await answerOf(url, { method, headers }, answerTimeoutMs, session.signal);
     const next = redirectOf(response, url);
-    if (!next) return response;
+    if (!next || (request.isHead && next.origin !== start.origin)) return response;
     await response.body?.cancel().catch(() => {});
     // Once away, always away: a page elsewhere must not choose where the token goes.
     isHome = isHome && next.origin === start.origin;
@@ -102,17 +104,17 @@ function redirectOf(response: Response, from: URL): URL | undefined {
 /** The headers of an answer, within the time given; the body may take longer. */
 async function answerOf(
   url: URL,
+  request: { method: string; headers: Record<string, string> },
   timeoutMs: number,
-  signals: readonly (AbortSignal | undefined)[],
-  headers: Record<string, string>,
+  signal: AbortSignal | undefined,
 ): Promise<Response> {
   const late = new AbortController();
   const timer = setTimeout(() => {
     late.abort(new DOMException(`no answer within ${timeoutMs / 1000} s`, 'TimeoutError'));
   }, timeoutMs);
-  const all = [late.signal, ...signals.filter((signal) => signal !== undefined)];
+  const all = AbortSignal.any([late.signal, ...(signal ? [signal] : [])]);
   try {
-    return await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.any(all) });
+    return await fetch(url, { ...request, redirect: 'manual', signal: all });
   } finally {
     clearTimeout(timer);
   }

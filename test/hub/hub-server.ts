@@ -51,6 +51,8 @@ export class HubServer implements AsyncDisposable {
   readonly token = token;
   /** Files of one page of a listing. */
   pageSize = 1000;
+  /** False: a proxy without listings, whose descriptions name files only. */
+  hasListings = true;
   /** Changes the entries of a listing before they are sent. */
   forge: (entries: object[]) => object[] = (entries) => entries;
   readonly #repos = new Map<string, Repo>();
@@ -189,6 +191,7 @@ export class HubServer implements AsyncDisposable {
         likes: 0,
         siblings,
       });
+    if (!this.hasListings) return refuse(response, 404);
     const entries = this.forge([...commit.files].map(([path, data]) => treeEntry(path, data)));
     const at = Number(url.searchParams.get('cursor') ?? 0);
     const page = entries.slice(at, at + this.pageSize);
@@ -348,7 +351,7 @@ async function trickle(
     if (end > at) await new Promise((resolve) => response.write(data.subarray(at, end), resolve));
     if (end === cutAfter) {
       // The bytes must be on their way before the connection breaks.
-      setTimeout(() => response.destroy(), 50);
+      setTimeout(() => response.destroy(), 200);
       return;
     }
     if (everyMs === Number.POSITIVE_INFINITY) return;

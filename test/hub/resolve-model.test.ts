@@ -44,8 +44,6 @@ afterEach(async () => {
 const env = (extra: Record<string, string> = {}) => ({
   HF_HOME: home,
   HF_ENDPOINT: hub.endpoint,
-  HF_HUB_DOWNLOAD_TIMEOUT: '1',
-  HF_HUB_ETAG_TIMEOUT: '1',
   ...extra,
 });
 const find = (name = id, options: ResolveOptions = {}) =>
@@ -208,6 +206,19 @@ describe('what is fetched', () => {
     );
   });
 
+  it('is found through a proxy that has no listings', async () => {
+    hub.add(id, { ...content, 'unet/diffusion_pytorch_model.bin': 'pickle' });
+    const listed = await find();
+    rmSync(join(home, 'hub'), { recursive: true });
+    hub.hasListings = false;
+    hub.seen.length = 0;
+    expect(await find(id, { env: env({ HF_TOKEN: hub.token }) })).toEqual(listed);
+    expectSame(listed.path, content);
+    expect(await complaintOf(find(`${id}@${'0'.repeat(40)}`))).toMatch(
+      /^MODEL_NOT_FOUND .* got 404 RevisionNotFound/,
+    );
+  });
+
   it('is one component, or one file', async () => {
     hub.add('tiny/vae', {
       'config.json': '{}',
@@ -286,15 +297,16 @@ describe('a download that is cut', () => {
     hub.fail(`large/${unetFile}`, { cutAfter: 300_000 }, { cutAfter: 200_000 });
     const model = await find();
     expectSame(model.path, files);
-    expect(
-      hub.seen
-        .filter(({ host, path }) => host === 'files' && path.endsWith(unetFile))
-        .map(({ range, ifRange }) => [range, ifRange]),
-    ).toEqual([
-      [undefined, undefined],
-      ['bytes=300000-', '"s3-1000000"'],
-      ['bytes=500000-', '"s3-1000000"'],
-    ]);
+    const [first, ...later] = hub.seen.filter(
+      ({ host, path }) => host === 'files' && path.endsWith(unetFile),
+    );
+    expect(first!.range).toBeUndefined();
+    // How much of what was sent before the cut arrives is up to the system.
+    const starts = later.map(({ range }) => Number(/^bytes=(\d+)-$/.exec(range!)![1]));
+    expect(starts.length).toBe(2);
+    expect(starts[0]).toBeLessThanOrEqual(300_000);
+    expect(starts[1]).toBeGreaterThan(starts[0]!);
+    expect(later.map(({ ifRange }) => ifRange)).toEqual(['"s3-1000000"', '"s3-1000000"']);
   });
 
   it('starts over when the host ignores ranges or has another file', async () => {
@@ -347,9 +359,9 @@ describe('a download that is cut', () => {
     const files = largeContent();
     hub.add(id, files);
     hub.fail(`large/${unetFile}`, { everyMs: Number.POSITIVE_INFINITY });
-    const model = await find();
+    const model = await find(id, { env: env({ HF_HUB_DOWNLOAD_TIMEOUT: '1' }) });
     expectSame(model.path, files);
-    expect(hub.fetched()).toContain(`${unetFile} bytes=65536-`);
+    expect(hub.fetched()).toContainEqual(expect.stringMatching(/^unet\/diff.* bytes=\d+-$/));
   });
 
   it('is kept when the user stops it', async () => {
@@ -366,7 +378,7 @@ describe('a download that is cut', () => {
     expect(readFileSync(partial).length).toBeGreaterThan(60_000);
     expect(readdirSync(join(home, 'hub/.locks'))).toEqual([]);
     await find();
-    expect(hub.fetched().at(-1)).toMatch(/^unet.* bytes=\d+-$/);
+    expect(hub.fetched()).toContainEqual(expect.stringMatching(/^unet\/diff.* bytes=\d+-$/));
   });
 });
 
