@@ -54,7 +54,6 @@ export class ShownDownload implements AsyncDisposable {
   readonly #watch: Watch;
   readonly #progress: Progress;
   #hasBegun = false;
-  #isDone = false;
 
   constructor(id: string, watch: Watch) {
     this.#id = printable(id);
@@ -70,7 +69,6 @@ export class ShownDownload implements AsyncDisposable {
       env: terminal.env,
       confirm: (plan) => this.#confirm(plan),
       onProgress: ({ doneBytes, totalBytes }) => {
-        this.#isDone = doneBytes === totalBytes;
         if (isQuiet || !this.#hasBegun) return;
         const detail = say('models.pace', {
           done: byteSize(doneBytes),
@@ -90,8 +88,7 @@ export class ShownDownload implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#progress.clear();
     const { terminal, signal } = this.#watch;
-    const isCut = this.#hasBegun && signal.aborted && !this.#isDone;
-    if (isCut) terminal.note(terminal.say('models.loadedSoFar'));
+    if (this.#hasBegun && signal.aborted) terminal.note(terminal.say('models.loadedSoFar'));
   }
 
   async #confirm({ fileCount, totalBytes, missingBytes }: DownloadPlan): Promise<boolean> {

@@ -9,7 +9,7 @@ import { etagOf, folderContent, HubServer } from '../hub/hub-server.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
 import { captureTerminal } from './captured-terminal.js';
 import { cliFile, collect, plainEnv, startCli } from './run-cli.js';
-import { expectFailure, filesIn, useScratchFolder } from './scratch.js';
+import { expectFailure, filesIn, useScratchFolder, withoutProgress } from './scratch.js';
 
 const scratch = useScratchFolder();
 const id = 'tiny/sd1';
@@ -48,7 +48,7 @@ const partial = () =>
 it('pull, list, show and remove', async () => {
   const pulled = await run(['models', 'pull', id]);
   expect(pulled).toMatchObject({ exitCode: 0, stdout: `tiny/sd1 is in ${snapshot()}\n` });
-  expect(pulled.stderr).toMatch(
+  expect(withoutProgress(pulled.stderr)).toMatch(
     /^tiny\/sd1: [\d.]+ [KM]B in \d+ files, [\d.]+ [KM]B to download\n$/,
   );
   expect(await run(['models', 'pull', id])).toMatchObject({ exitCode: 0, stderr: '' });
@@ -201,7 +201,7 @@ describe('drawing', () => {
   it('with an id downloads it once, and the command to draw again names it', async () => {
     const first = await run([...words, '--model', id]);
     expect(first.exitCode).toBe(0);
-    expect(first.stderr).toMatch(/^tiny\/sd1: .* to download\n$/);
+    expect(withoutProgress(first.stderr)).toMatch(/^tiny\/sd1: .* to download\n$/);
     expect(first.stdout).toContain(`--model ${id}\n`);
     hub.seen.length = 0;
     const json = await run([...words, '--model', `${id}@main`, '--offline', '--json']);
@@ -301,7 +301,7 @@ describe('two processes', () => {
       child.kill('SIGINT');
     });
     expect(stopped).toMatchObject({ exitCode: 130, stdout: '' });
-    expect(stopped.stderr).toMatch(
+    expect(withoutProgress(stopped.stderr)).toMatch(
       /to download\nWhat is loaded is kept; the next download goes on from there\.\nStopped\.\n$/,
     );
     expect(existsSync(partial())).toBe(true);
