@@ -38,6 +38,15 @@ export type { GraphDtype } from './graph/ops.js';
 export { printGraph } from './graph/print.js';
 export { type Graph, input, parameter, type Tensor } from './graph/tensor.js';
 export { verifyGraph } from './graph/verify.js';
+export type { DownloadProgress } from './hub/download-meter.js';
+export type { DownloadPlan } from './hub/fetch-model.js';
+export { isSingleFile } from './hub/model-id.js';
+export {
+  pullModel,
+  type ResolvedModel,
+  type ResolveOptions,
+  resolveModel,
+} from './hub/resolve-model.js';
 export {
   type Component,
   type ComponentClass,

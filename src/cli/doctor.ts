@@ -3,14 +3,16 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MaliangError } from '../core/errors.js';
 import { buildCommand, readPictogramIndex } from '../data/pictogram-index.js';
 import { Engine } from '../runtime/engine.js';
+import { byteSize } from './byte-size.js';
 import type { Interruption } from './interruption.js';
 import { languageOf, type MessageKey, type Say } from './messages.js';
 import { checkModelFiles, sumsFile } from './model-files.js';
+import { cachedModelPath } from './models-download.js';
 import type { Invocation } from './parse.js';
 import { previewKind } from './preview.js';
 import { printable } from './printable.js';
@@ -63,7 +65,7 @@ export async function doctor(
     const next = helpOrDraw(say, `doctor ${got}`);
     throw usageError(say, { where, expected: say('usage.noWords'), got, next });
   }
-  const model = values.model && resolve(terminal.folder, values.model);
+  const model = values.model && (await cachedModelPath(values.model, terminal));
   let isSound = true;
   for (const [name, check] of checks) {
     signal.throwIfAborted();
@@ -129,14 +131,18 @@ function usableMemory(): number {
 }
 
 export function checkMemory(freeBytes: number, totalBytes: number, say: Say): Finding {
-  const values = { free: size(freeBytes), total: size(totalBytes), need: size(needBytes) };
+  const values = {
+    free: byteSize(freeBytes),
+    total: byteSize(totalBytes),
+    need: byteSize(needBytes),
+  };
   const isLow = freeBytes < needBytes;
   return isLow ? note(say('doctor.memoryLow', values)) : ok(say('doctor.memoryIs', values));
 }
 
 async function checkDisk({ terminal: { say, folder } }: Subject): Promise<Finding> {
   const { bavail, bsize } = await statfs(folder);
-  const values = { free: size(bavail * bsize), folder };
+  const values = { free: byteSize(bavail * bsize), folder };
   const isLow = bavail * bsize < needDiskBytes;
   return isLow ? note(say('doctor.diskLow', values)) : ok(say('doctor.diskIs', values));
 }
@@ -145,7 +151,11 @@ async function checkModel({ terminal: { say }, model }: Subject): Promise<Findin
   try {
     const found = await checkModelFiles(model ?? builtInModelFolder);
     const name = model ?? say('doctor.builtIn');
-    const text = say('doctor.modelIs', { name, size: size(found.sizeBytes), files: found.count });
+    const text = say('doctor.modelIs', {
+      name,
+      size: byteSize(found.sizeBytes),
+      files: found.count,
+    });
     return found.isVerified
       ? ok(`${text}, ${say('doctor.sumsFit')}`)
       : note(`${text}, ${say('doctor.noSums', { file: sumsFile })}`);
@@ -192,16 +202,4 @@ function checkTerminal({ terminal }: Subject): Finding {
     kind === 'half-blocks' ? say('doctor.halfBlocks') : (kind ?? say('doctor.noPreview'));
   const language = languageOf(env);
   return ok(say('doctor.terminalIs', { colour, preview, language }));
-}
-
-/** `1.5 GB`, in powers of 1024. */
-function size(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB'];
-  let power = 0;
-  let value = bytes;
-  while (value >= 1000 && power < units.length - 1) {
-    value /= 1024;
-    power++;
-  }
-  return `${value >= 100 ? Math.round(value) : Number(value.toPrecision(2))} ${units[power]}`;
 }

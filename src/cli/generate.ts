@@ -11,6 +11,7 @@ import {
 } from '../pipelines/text-to-image.js';
 import type { Interruption } from './interruption.js';
 import type { Say } from './messages.js';
+import { type FoundModel, locateModel } from './models-download.js';
 import type { LoraValue, OptionValues } from './option-table.js';
 import { type Invocation, parseCommandLine } from './parse.js';
 import {
@@ -67,7 +68,8 @@ export async function generate(
   const images: ImageRecord[] = [];
   const warnings: string[] = [];
   try {
-    for await (const result of draw(job, terminal, signal)) {
+    const model = await locateModel(values, terminal, signal);
+    for await (const result of draw(job, model, terminal, signal)) {
       if (typeof result === 'string') {
         warnings.push(result);
         noteWarning(result, terminal);
@@ -113,6 +115,7 @@ async function readJob(
 /** Draws and writes; yields warnings, and the record of each picture once it is on disk. */
 async function* draw(
   job: Job,
+  { path, ...options }: FoundModel,
   terminal: Terminal,
   signal: AbortSignal,
 ): AsyncGenerator<string | ImageRecord> {
@@ -124,9 +127,9 @@ async function* draw(
   };
   try {
     show({ label: say('generate.loading'), done: 0, total: 0 });
-    const path = values.model === undefined ? undefined : resolve(folder, values.model);
     const { threads, device } = values;
     await using pipeline = await TextToImage.fromPretrained(path, {
+      ...options,
       ...additions(values, folder),
       threads,
       device,
@@ -229,6 +232,8 @@ const notInCommand: ReadonlySet<string> = new Set([
   'out',
   'json',
   'quiet',
+  'offline',
+  'yes',
 ]);
 
 /** What to write after an option to say its value again, once for each item of a list. */

@@ -12,6 +12,7 @@ import type { Terminal } from './terminal.js';
 
 const synopses: Readonly<Record<CommandName, string>> = {
   generate: '<prompt> [options]',
+  models: 'models list|show|pull|remove [ID] [options]',
   train: 'train autoencoder|clip|diffusion --config FILE [options]',
   doctor: 'doctor [options]',
   samplers: 'samplers [--json]',
@@ -23,6 +24,7 @@ const examples: Readonly<Record<CommandName, readonly string[]>> = {
     '"两只猫在蓝色背景上，卡通" --num 4 --seed 7',
     '"a glossy 3D fish" --out pictures/ --json',
   ],
+  models: ['models pull stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16', 'models list'],
   train: [
     'train autoencoder --config assets/recipe/autoencoder.json --out runs/autoencoder',
     'train autoencoder --config assets/recipe/autoencoder.json --out runs/autoencoder --resume',

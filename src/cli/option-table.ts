@@ -1,7 +1,7 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
 import type { MessageKey } from './messages.js';
 
-export const commandNames = ['generate', 'train', 'doctor', 'samplers'] as const;
+export const commandNames = ['generate', 'models', 'train', 'doctor', 'samplers'] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** Reads a value; a message key with its values says what was expected instead. */
@@ -35,6 +35,7 @@ export interface Size {
 const drawing = ['generate'] as const;
 const training = ['train'] as const;
 const both = ['generate', 'train'] as const;
+const hub = ['generate', 'models'] as const;
 
 /** In the order the help lists them. */
 export const optionTable = {
@@ -59,17 +60,21 @@ export const optionTable = {
   syntax: row(drawing, oneOf('a1111', 'plain'), 'NAME'),
   noise: row(drawing, oneOf('cpu', 'cuda'), 'NAME'),
   device: row(drawing, oneOf('cpu', 'cuda', 'webgpu', 'coreml', 'dml'), 'NAME'),
-  model: row(['generate', 'doctor'], someText, 'FOLDER'),
+  model: row(['generate', 'doctor'], someText, 'MODEL'),
   vae: row(drawing, someText, 'PATH'),
   lora: { ...row(drawing, readLora, 'FILE:WEIGHT'), isRepeatable: true as const },
   embedding: { ...row(drawing, someText, 'FILE'), isRepeatable: true as const },
   prediction: row(drawing, readPrediction, 'TYPE'),
+  revision: row(hub, someText, 'NAME'),
+  variant: row(hub, readVariant, 'NAME'),
+  offline: row(drawing, always),
+  yes: row(hub, always),
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
   threads: row(both, wholeNumber(1, 1024), 'N'),
-  json: row(['generate', 'samplers'], always),
-  quiet: row(both, always),
+  json: row(['generate', 'models', 'samplers'], always),
+  quiet: row(['generate', 'models', 'train'], always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },
 } as const satisfies Record<string, OptionRow<unknown>>;
@@ -158,6 +163,10 @@ function oneOf<const T extends string>(...choices: readonly T[]): ReadValue<T> {
 
 function someText(text: string): string | Expectation {
   return text.length > 0 ? text : new Expectation('usage.text');
+}
+
+function readVariant(text: string): string | Expectation {
+  return /^[\w-]{1,40}$/.test(text) ? text : new Expectation('usage.variant');
 }
 
 function always(): true {

@@ -1,7 +1,7 @@
 /** @file Which command, which words, which options; every option has a row. */
 import { describe, expect, it } from 'vitest';
 import { sayIn } from './messages.js';
-import { type OptionName, optionNames, optionTable } from './option-table.js';
+import { commandNames, type OptionName, optionNames, optionTable } from './option-table.js';
 import { parseCommandLine } from './parse.js';
 
 const say = sayIn('en', 'maliang');
@@ -49,6 +49,10 @@ const rows: { readonly [K in OptionName]: readonly [string[], unknown, string[],
   syntax: [['--syntax', 'plain'], 'plain', ['--syntax', 'comfy'], 'one of a1111, plain'],
   noise: [['--noise', 'CUDA'], 'cuda', ['--noise', 'gpu'], 'one of cpu, cuda'],
   device: [['--device', 'webgpu'], 'webgpu', ['--device', 'gpu'], 'one of cpu, cuda, webgpu'],
+  revision: [['--revision', 'v1'], 'v1', ['--revision', ''], 'some text'],
+  variant: [['--variant', 'fp16'], 'fp16', ['--variant', 'a/b'], 'a variant such as fp16'],
+  offline: [['--offline'], true, ['--offline=no'], 'no value'],
+  yes: [['--yes'], true, ['--yes=1'], 'no value'],
   model: [['--model', 'a b'], 'a b', ['--model='], 'some text'],
   vae: [['--vae', 'v'], 'v', ['--vae='], 'some text'],
   lora: [
@@ -91,7 +95,7 @@ describe.each(optionNames)('--%s', (name) => {
         `--${name}: expected the option once, got it twice. See \`maliang --help\`.`,
       );
     }
-    const stranger = (['generate', 'train', 'doctor', 'samplers'] as const).find(
+    const stranger = commandNames.find(
       (other) => !(optionTable[name].commands as readonly string[]).includes(other),
     );
     if (stranger) {

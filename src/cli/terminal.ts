@@ -17,6 +17,8 @@ export interface TerminalParts {
   /** The script as it was called, `process.argv[1]`. */
   readonly script: string;
   readonly folder: string;
+  /** Asks whoever sits there; missing when nobody does. */
+  readonly ask?: ((question: string, signal: AbortSignal) => Promise<string>) | undefined;
 }
 
 type StreamName = 'stdout' | 'stderr';
@@ -50,6 +52,17 @@ export class Terminal {
   /** Characters as they are, such as a picture or a progress line. */
   raw(stream: StreamName, text: string): void {
     this.#parts[stream].write(text);
+  }
+
+  /** True when there is somebody to ask. */
+  get canAsk(): boolean {
+    return this.#parts.ask !== undefined && this.isTerminal('stderr');
+  }
+
+  /** Yes or no; an empty answer is `otherwise`. Only where `canAsk`. */
+  async agrees(question: string, otherwise: boolean, signal: AbortSignal): Promise<boolean> {
+    const answer = (await this.#parts.ask!(question, signal)).trim();
+    return answer === '' ? otherwise : /^(?:y|yes|是|好)$/i.test(answer);
   }
 
   isTerminal(stream: StreamName): boolean {

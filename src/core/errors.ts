@@ -81,13 +81,28 @@ export const errorTable = {
   },
   MODEL_NOT_FOUND: {
     exitCode: 3,
-    meaning: 'No model at the given path.',
+    meaning: 'No model at the given path or of the given id.',
     cure: 'Give a folder in the diffusers layout, or leave out --model.',
   },
   MODEL_UNSUPPORTED: {
     exitCode: 1,
     meaning: 'A model, component or setting that Maliang does not run.',
     cure: 'Use one of the classes the message lists.',
+  },
+  HUB_UNREACHABLE: {
+    exitCode: 1,
+    meaning: 'The model hub gives no answer, or is busy.',
+    cure: 'Check the connection, or set HF_ENDPOINT to a mirror; what is loaded is kept.',
+  },
+  HUB_ACCESS: {
+    exitCode: 1,
+    meaning: 'The model hub does not let this account read the model.',
+    cure: 'Log in at the hub, accept the licence of the model, and set HF_TOKEN.',
+  },
+  HUB_CONTENT: {
+    exitCode: 1,
+    meaning: 'What the model hub sent is damaged, too large or hostile; it was not kept.',
+    cure: 'Download again; if it recurs, use another HF_ENDPOINT or another model.',
   },
   USAGE: {
     exitCode: 2,

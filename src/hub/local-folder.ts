@@ -49,7 +49,7 @@ export interface ReadComponentOptions {
 
 const jsonLimitBytes = 25_000_000;
 const shardLimit = 10_000;
-const weightBases = ['diffusion_pytorch_model', 'model'] as const;
+export const weightBases = ['diffusion_pytorch_model', 'model'] as const;
 
 /** True for a name that stays in its folder: no path, no drive, no control characters. */
 export function isPlainName(name: string): boolean {
@@ -119,7 +119,7 @@ interface Located {
 }
 
 /** Names as diffusers and transformers write them now, then as they did; an index before a plain file. */
-function candidates(variant: string | undefined): string[] {
+export function weightCandidates(variant: string | undefined): string[] {
   return weightBases.flatMap((base) =>
     variant === undefined
       ? [`${base}.safetensors.index.json`, `${base}.safetensors`]
@@ -134,8 +134,8 @@ function candidates(variant: string | undefined): string[] {
 async function locateWeights(path: string, variant: string | undefined): Promise<Located> {
   if (variant !== undefined && !isPlainName(variant)) throw outside(path, variant);
   const present = new Set(await readdir(path));
-  const ofVariant = variant === undefined ? [] : candidates(variant);
-  const found = [...ofVariant, ...candidates(undefined)].find((name) => present.has(name));
+  const ofVariant = variant === undefined ? [] : weightCandidates(variant);
+  const found = [...ofVariant, ...weightCandidates(undefined)].find((name) => present.has(name));
   if (found === undefined) throw noWeights(path, present);
   const hasVariant = variant === undefined || ofVariant.includes(found);
   if (!found.endsWith('.json')) return { files: [join(path, found)], hasVariant };

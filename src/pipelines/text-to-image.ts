@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { complain, throwIfAborted } from '../core/errors.js';
 import type { NoiseDevice } from '../core/random-source.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
+import type { DownloadProgress } from '../hub/download-meter.js';
+import { resolveModel } from '../hub/resolve-model.js';
 import type { Device } from '../runtime/devices.js';
 import { Engine } from '../runtime/engine.js';
 import { encodeRequest, textWarnings } from './conditionings.js';
@@ -95,8 +97,14 @@ export interface FromPretrainedOptions extends OpenModelOptions, AdapterOptions 
   readonly previewDecoder?: string | undefined;
   /** Weight files of a variant, such as `fp16`, where a component has them. */
   readonly variant?: string | undefined;
+  /** Branch, tag or commit of a hub's model; default `main`. */
+  readonly revision?: string | undefined;
+  /** Downloads nothing; default as HF_HUB_OFFLINE says. */
+  readonly offline?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Told while a hub's model is downloaded. */
+  readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
 /** The model that comes with the package. */
@@ -127,9 +135,10 @@ export class TextToImage implements AsyncDisposable {
 
   /**
    * Reads a model folder or a single safetensors file with original key names, or the built-in model
-   * when no path is given, and starts the engine.
-   * Weights are loaded when first needed. Throws MODEL_NOT_FOUND, MODEL_UNSUPPORTED, CONFIG,
-   * WEIGHTS, SAFETENSORS, TOKENIZER, FILE_READ, USAGE or CANCELLED.
+   * when no path is given, and starts the engine. `owner/name` is a model of the hub, unless there
+   * is such a folder: read from the cache, or downloaded. Weights are loaded when first needed.
+   * Throws MODEL_NOT_FOUND, MODEL_UNSUPPORTED, CONFIG, WEIGHTS, SAFETENSORS, TOKENIZER, FILE_READ,
+   * USAGE, CANCELLED and what `resolveModel` throws.
    */
   static async fromPretrained(
     path?: string,
@@ -137,11 +146,13 @@ export class TextToImage implements AsyncDisposable {
   ): Promise<TextToImage> {
     const { threads, device, previewDecoder, signal, onProgress } = options;
     throwIfAborted('fromPretrained', signal);
+    const place = { ...options, onProgress: options.onDownload };
+    const found = await resolveModel(path ?? builtInFolder, place);
     const engine = Engine.start({ threads, device });
     try {
-      const model = await readTextToImageModel(path ?? builtInFolder, {
+      const model = await readTextToImageModel(found.path, {
         ...options,
-        name: path === undefined ? 'builtin' : undefined,
+        name: path === undefined ? 'builtin' : found.name,
         onPart: (component) => {
           throwIfAborted('fromPretrained', signal);
           onProgress?.({ stage: 'read', component });
@@ -150,8 +161,10 @@ export class TextToImage implements AsyncDisposable {
       const decoder =
         previewDecoder === undefined ? undefined : await readPreviewDecoder(model, previewDecoder);
       throwIfAborted('fromPretrained', signal);
+      const warnings = [...found.warnings, ...model.warnings];
       const onLoad = (component: string) => onProgress?.({ stage: 'load', component });
-      return new TextToImage(model, decoder, new SessionCache(engine, onLoad), engine);
+      const sessions = new SessionCache(engine, onLoad);
+      return new TextToImage({ ...model, warnings }, decoder, sessions, engine);
     } catch (cause) {
       await engine.dispose();
       throw cause;

@@ -7,6 +7,8 @@ export interface CapturedOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly script?: string;
   readonly folder?: string;
+  /** Answers to questions, in order. */
+  readonly answers?: readonly string[];
 }
 
 export interface CapturedTerminal {
@@ -25,6 +27,13 @@ export function captureTerminal(options: CapturedOptions = {}): CapturedTerminal
     return { isTTY, columns, write, text: () => text };
   };
   const [stdout, stderr] = [stream(), stream()];
-  const terminal = new Terminal({ stdout, stderr, env, script, folder });
+  const answers = options.answers && [...options.answers];
+  const ask =
+    answers &&
+    ((question: string) => {
+      stderr.write(question);
+      return Promise.resolve(answers.shift() ?? '');
+    });
+  const terminal = new Terminal({ stdout, stderr, env, script, folder, ask });
   return { terminal, stdout: stdout.text, stderr: stderr.text };
 }

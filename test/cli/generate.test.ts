@@ -75,7 +75,9 @@ it('words without quotes are the prompt', async () => {
 });
 
 describe('every option', () => {
-  const tested = new Set<string>(['help', 'version', 'config', 'resume']); // command.test, train.test
+  // In command.test, train.test and models.test.
+  const elsewhere = 'help version config resume revision variant offline yes';
+  const tested = new Set<string>(elsewhere.split(' '));
   const option = (name: keyof typeof optionTable, run: () => Promise<void>): void => {
     tested.add(name);
     it(`--${name}`, run);

@@ -36,7 +36,7 @@ export function expectFailure(result: CliResult, exitCode: number, message: stri
 
 /** Stderr without the lines that slow runs add. */
 export function withoutProgress(stderr: string): string {
-  return stderr.replace(/^drawing .*%.*\n/gm, '');
+  return stderr.replace(/^(drawing|downloading) .*%.*\n/gm, '');
 }
 
 /** Nothing in the text may steer a terminal; line breaks may. */
