@@ -35,7 +35,7 @@ export class TorchGenerator {
 
   /** `seed` is an integer from 0 to 2⁶⁴ − 1; numbers must be safe integers. */
   constructor(seed: bigint | number) {
-    this.#seed = checkedSeed(seed);
+    this.#seed = checkedSeed('TorchGenerator', seed);
     const state = this.#state;
     state[0] = Number(this.#seed & 0xffffffffn);
     for (let i = 1; i < words; i++) {
@@ -166,19 +166,21 @@ function boxMuller16(data: Float32Array, start: number): void {
   }
 }
 
-function checkedSeed(seed: bigint | number): bigint {
+/** The seed as an integer; CONFIG when it is none or needs more than 64 bits. */
+export function checkedSeed(where: string, seed: bigint | number): bigint {
   const isInteger = typeof seed === 'bigint' || Number.isSafeInteger(seed);
   const value = isInteger ? BigInt(seed) : -1n;
   if (value >= 0n && value <= largestSeed) return value;
   throw complain('CONFIG', {
-    where: 'TorchGenerator',
+    where,
     expected: 'a seed that is an integer from 0 to 18446744073709551615',
     got: `${seed}`,
     next: 'Give seeds above 9007199254740991 as bigint.',
   });
 }
 
-function checkedCount(where: string, count: number): number {
+/** Throws SHAPE unless `count` is a whole number. */
+export function checkedCount(where: string, count: number): number {
   if (Number.isSafeInteger(count) && count >= 0) return count;
   throw complain('SHAPE', { where, expected: 'a whole number of values', got: `${count}` });
 }

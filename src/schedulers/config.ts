@@ -59,6 +59,33 @@ export function betasField(): Field<readonly number[] | null> {
   };
 }
 
+/** A number or an infinity; JSON has no infinities, so the words "Infinity" and "-Infinity" count too. */
+export function unboundedField(fallback: number): Field<number | string> {
+  return {
+    fallback,
+    expected: 'a number or an infinity',
+    accepts: (value) =>
+      (typeof value === 'number' && !Number.isNaN(value)) ||
+      value === 'Infinity' ||
+      value === '-Infinity',
+  };
+}
+
+/** A list of integers from 0. */
+export function indicesField(): Field<readonly number[]> {
+  return {
+    fallback: [],
+    expected: 'a list of integers from 0',
+    accepts: (value) =>
+      Array.isArray(value) && value.every((v) => Number.isSafeInteger(v) && v >= 0),
+  };
+}
+
+/** Null and nothing else: a key that only Python can fill. */
+export function emptyField(): Field<null> {
+  return { fallback: null, expected: 'null', accepts: (value) => value === null };
+}
+
 /** The same field, where null is a value too and the default. */
 export function nullable<T>(field: Field<T>): Field<T | null> {
   return {
@@ -71,6 +98,8 @@ export function nullable<T>(field: Field<T>): Field<T | null> {
 /** Keys of other diffusers samplers that say nothing about the noise levels of this one. */
 const keysOfOtherSamplers = new Set([
   'algorithm_type',
+  'base_image_seq_len',
+  'base_shift',
   'clip_sample',
   'clip_sample_range',
   'dynamic_thresholding_ratio',
@@ -79,12 +108,18 @@ const keysOfOtherSamplers = new Set([
   'interpolation_type',
   'lambda_min_clipped',
   'lower_order_final',
+  'max_image_seq_len',
+  'max_shift',
+  'original_inference_steps',
+  'predict_x0',
   'sample_max_value',
   'set_alpha_to_one',
   'skip_prk_steps',
   'solver_order',
   'solver_type',
   'steps_offset',
+  'time_shift_type',
+  'timestep_scaling',
   'timestep_type',
   'variance_type',
 ]);
@@ -102,7 +137,7 @@ export function readConfig<F extends Fields>(
   const config: Record<string, unknown> = {};
   const known = new Set<string>();
   for (const [name, field] of Object.entries(fields)) {
-    const key = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const key = snakeCase(name);
     known.add(key);
     config[name] = readField(where, key, field, json[key]);
   }
@@ -111,6 +146,11 @@ export function readConfig<F extends Fields>(
   );
   const warnings = unread.map(([key]) => `${where}: ${key} has no effect here and is ignored.`);
   return { config: config as ConfigOf<F>, warnings };
+}
+
+/** `stepsOffset` as it stands in the file: `steps_offset`. */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function readField(where: string, key: string, field: Field<unknown>, value: unknown): unknown {

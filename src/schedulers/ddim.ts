@@ -1,5 +1,5 @@
 /** @file DDIM sampler, Song et al. 2021, equations 12 and 16, with the configuration of diffusers' DDIMScheduler. */
-import { complain, throwIfAborted } from '../core/errors.js';
+import { complain } from '../core/errors.js';
 import {
   betasField,
   booleanField,
@@ -8,18 +8,16 @@ import {
   integerField,
   numberField,
 } from './config.js';
-import { estimateAt, keptInRange, noisedAt, type RangeRule } from './denoisers.js';
 import {
-  checkedOutput,
-  checkedStart,
-  type Denoise,
-  finishStep,
-  freshNoise,
-  type PlanRequest,
-  type PredictionType,
-  type SampleOptions,
-  type Trajectory,
-} from './sampler.js';
+  checkedSignal,
+  epsilonFrom,
+  estimateAt,
+  keptInRange,
+  noisedAt,
+  type RangeRule,
+} from './denoisers.js';
+import { SamplerRun } from './run.js';
+import type { Denoise, PlanRequest, PredictionType, SampleOptions, Trajectory } from './sampler.js';
 import { alphasCumprod, spacedTimesteps, timestepSpacings } from './schedules.js';
 
 const f = Math.fround;
@@ -60,7 +58,7 @@ export function ddimSchedule(config: DdimConfig, steps: number): DdimSchedule {
   const stride = Math.floor(config.numTrainTimesteps / steps);
   const final = config.setAlphaToOne ? 1 : all[0]!;
   const alphas = timesteps.map((t) => all[t]!);
-  if (config.predictionType === 'epsilon' && alphas.includes(0)) throw noSignal(timesteps[0]!);
+  checkedSignal('DDIM', config, alphas, timesteps);
   const nextAlphas = timesteps.map((t) => (t >= stride ? all[t - stride]! : final));
   return { timesteps, alphas, nextAlphas, predictionType: config.predictionType, range: config };
 }
@@ -72,22 +70,20 @@ export async function sampleDdim(
   schedule: DdimSchedule,
   options: SampleOptions = {},
 ): Promise<Float32Array> {
-  const { timesteps, alphas, nextAlphas, predictionType, range } = schedule;
+  const { alphas, nextAlphas, predictionType, range } = schedule;
   const eta = checkedEta(options.eta ?? 0);
-  for (
-    let step = checkedStart('DDIM', options.start ?? 0, timesteps.length);
-    step < timesteps.length;
-    step++
-  ) {
-    throwIfAborted('DDIM', options.signal);
-    const timestep = timesteps[step]!;
-    const output = checkedOutput('DDIM', await denoise(x, timestep, step), x.length);
+  const run = new SamplerRun('DDIM', schedule, denoise, options);
+  for (let step = run.start; step < run.end; step++) {
+    const output = await run.output(x, step);
     const estimate = estimateAt(predictionType, alphas[step]!, x, output);
     const denoised = keptInRange(range, estimate.denoised, options.batch ?? 1);
     const sigma = sigmaOf(alphas[step]!, nextAlphas[step]!, eta);
-    let next = nextLatents(nextAlphas[step]!, sigma, denoised, estimate.epsilon);
-    if (eta > 0) next = withNoise(next, sigma, freshNoise('DDIM', options, step, x.length));
-    x = finishStep({ step, timestep, x: next, denoised }, options);
+    const epsilon = options.useClippedOutput
+      ? epsilonFrom(alphas[step]!, x, denoised)
+      : estimate.epsilon;
+    let next = nextLatents(nextAlphas[step]!, sigma, denoised, epsilon);
+    if (eta > 0) next = withNoise(next, sigma, run.noise(step, x.length));
+    x = run.finish(step, next, denoised);
   }
   return x;
 }
@@ -126,16 +122,8 @@ function withNoise(x: Float32Array, sigma: number, noise: Float32Array): Float32
   return x.map((v, i) => v + f(sigma * noise[i]!));
 }
 
-function checkedEta(eta: number): number {
+/** Throws USAGE unless eta lies between 0 and 1. */
+export function checkedEta(eta: number, where = 'DDIM'): number {
   if (eta >= 0 && eta <= 1) return eta;
-  throw complain('USAGE', { where: 'DDIM', expected: 'eta from 0 to 1', got: `${eta}` });
-}
-
-function noSignal(timestep: number) {
-  return complain('CONFIG', {
-    where: 'DDIM',
-    expected: 'v_prediction or sample where the noise level is total',
-    got: `epsilon at timestep ${timestep}`,
-    next: 'A zero-SNR schedule cannot start from an epsilon prediction.',
-  });
+  throw complain('USAGE', { where, expected: 'eta from 0 to 1', got: `${eta}` });
 }

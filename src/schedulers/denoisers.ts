@@ -1,5 +1,5 @@
 /** @file From raw model outputs to estimates of the finished picture and of the noise, once for all samplers; v: Salimans, Ho 2022. */
-import { internal } from '../core/errors.js';
+import { complain, internal } from '../core/errors.js';
 import type { PredictionType } from './sampler.js';
 
 const f = Math.fround;
@@ -101,4 +101,66 @@ function quantileF32(values: Float32Array, q: number): number {
   return weight < 0.5
     ? f(low + f(weight * f(high - low)))
     : f(high - f(f(high - low) * f(1 - weight)));
+}
+
+/**
+ * The finished picture for latents x = clean + σ·noise. `hat` is the σ the noise estimate counts for when
+ * extra noise was added before the step. Every product and sum is rounded to f32, in the order of diffusers.
+ */
+export function denoisedAtSigma(
+  type: PredictionType,
+  sigma: number,
+  x: Float32Array,
+  output: Float32Array,
+  hat = sigma,
+): Float32Array {
+  switch (type) {
+    case 'epsilon':
+      return x.map((v, i) => v - f(hat * output[i]!));
+    case 'sample':
+      return output;
+    case 'v_prediction': {
+      const variance = f(f(sigma * sigma) + 1);
+      const factor = f(-sigma / f(Math.sqrt(variance)));
+      return x.map((v, i) => f(output[i]! * factor) + f(v / variance));
+    }
+    case 'flow_prediction':
+      throw internal('denoisedAtSigma', 'flow predictions have no such σ');
+  }
+}
+
+/** x / √(σ² + 1): latents as the model knows them. */
+export function scaledInput(x: Float32Array, sigma: number): Float32Array {
+  const scale = f(Math.sqrt(f(f(sigma * sigma) + 1)));
+  return x.map((v) => v / scale);
+}
+
+/** clean + σ·noise. */
+export function noisedAtSigma(
+  sigma: number,
+  clean: Float32Array,
+  noise: Float32Array,
+): Float32Array {
+  return clean.map((v, i) => v + f(noise[i]! * sigma));
+}
+
+/**
+ * Throws CONFIG where noise is total and the model only tells the noise: nothing is known of the picture, and
+ * its estimate is infinite unless it is clipped.
+ */
+export function checkedSignal(
+  where: string,
+  config: { readonly predictionType: PredictionType } & Partial<RangeRule>,
+  alphas: readonly number[],
+  timesteps: readonly number[],
+): void {
+  const total = alphas.indexOf(0);
+  const isClipped = config.clipSample === true && config.thresholding !== true;
+  if (config.predictionType !== 'epsilon' || total < 0 || isClipped) return;
+  throw complain('CONFIG', {
+    where,
+    expected: 'v_prediction or sample where the noise level is total',
+    got: `epsilon at timestep ${timesteps[total]}`,
+    next: 'A zero-SNR schedule cannot start from an epsilon prediction.',
+  });
 }

@@ -1,5 +1,5 @@
 /** @file Euler sampler for flow matching, Lipman et al. 2023 and Esser et al. 2024 (shift), with the configuration of diffusers' FlowMatchEulerDiscreteScheduler. */
-import { complain, throwIfAborted } from '../core/errors.js';
+import { complain, internal } from '../core/errors.js';
 import {
   booleanField,
   type ConfigOf,
@@ -8,18 +8,17 @@ import {
   nullable,
   numberField,
 } from './config.js';
+import { dynamicShift } from './dynamic-shift.js';
+import { SamplerRun } from './run.js';
+import type { Denoise, PlanRequest, SampleOptions, Trajectory } from './sampler.js';
+import { isListedSchedule } from './schedule-names.js';
+import { checkedSteps, linspace } from './schedules.js';
 import {
-  checkedOutput,
-  checkedStart,
-  type Denoise,
-  finishStep,
-  freshNoise,
-  type PlanRequest,
-  type SampleOptions,
-  type Trajectory,
-} from './sampler.js';
-import { linspace } from './schedules.js';
-import { betaSigmas, exponentialSigmas, karrasSigmas, type SigmaRange } from './sigmas.js';
+  chosenSchedule,
+  fallingTimesteps,
+  respacingFields,
+  spacedSigmas,
+} from './sigma-schedule.js';
 
 const f = Math.fround;
 
@@ -34,9 +33,7 @@ export const flowMatchEulerFields = {
   maxImageSeqLen: integerField(4096, 1),
   invertSigmas: booleanField(false),
   shiftTerminal: nullable(numberField(0.1)),
-  useKarrasSigmas: booleanField(false),
-  useExponentialSigmas: booleanField(false),
-  useBetaSigmas: booleanField(false),
+  ...respacingFields,
   timeShiftType: choiceField('exponential', ['exponential', 'linear']),
   stochasticSampling: booleanField(false),
 };
@@ -54,11 +51,13 @@ export function flowMatchEulerSchedule(
   config: FlowMatchEulerConfig,
   request: PlanRequest,
 ): FlowMatchEulerSchedule {
-  const inner = Float32Array.from(respaced(config, shiftedSigmas(config, request)));
+  const inner = Float32Array.from(respaced(config, request, shiftedSigmas(config, request)));
   const sigmas = config.invertSigmas ? inner.map((sigma) => 1 - sigma) : inner;
   const end = config.invertSigmas ? 1 : 0;
+  const own = Array.from(sigmas, (sigma) => f(sigma * config.numTrainTimesteps));
+  const isGiven = request.timesteps !== undefined && !config.invertSigmas;
   return {
-    timesteps: Array.from(sigmas, (sigma) => f(sigma * config.numTrainTimesteps)),
+    timesteps: isGiven ? request.timesteps!.map(f) : own,
     sigmas: [...sigmas, end],
     isStochastic: config.stochasticSampling,
   };
@@ -72,25 +71,15 @@ export async function sampleFlowMatchEuler(
   options: SampleOptions = {},
 ): Promise<Float32Array> {
   const { timesteps, sigmas, isStochastic } = schedule;
-  const where = 'flow-match Euler';
   const end = sigmas[timesteps.length]!;
-  for (
-    let step = checkedStart(where, options.start ?? 0, timesteps.length);
-    step < timesteps.length;
-    step++
-  ) {
-    throwIfAborted(where, options.signal);
-    const timestep = timesteps[step]!;
-    const output = checkedOutput(where, await denoise(x, timestep, step), x.length);
+  const run = new SamplerRun('flow-match Euler', schedule, denoise, options);
+  for (let step = run.start; step < run.end; step++) {
+    const output = await run.output(x, step);
     const denoised = moved(x, f(end - sigmas[step]!), output);
     const next = isStochastic
-      ? mixed(
-          moved(x, -sigmas[step]!, output),
-          freshNoise(where, options, step, x.length),
-          sigmas[step + 1]!,
-        )
+      ? mixed(moved(x, -sigmas[step]!, output), run.noise(step, x.length), sigmas[step + 1]!)
       : moved(x, f(sigmas[step + 1]! - sigmas[step]!), output);
-    x = finishStep({ step, timestep, x: next, denoised }, options);
+    x = run.finish(step, next, denoised);
   }
   return x;
 }
@@ -107,23 +96,44 @@ export function planFlowMatchEuler(config: FlowMatchEulerConfig, request: PlanRe
   };
 }
 
-/** The exponent of dynamic shifting for a picture of `imageTokens` tokens: linear between the two anchors. */
-export function dynamicShift(config: FlowMatchEulerConfig, imageTokens: number): number {
-  const { baseShift, maxShift, baseImageSeqLen, maxImageSeqLen } = config;
-  const slope = (maxShift - baseShift) / (maxImageSeqLen - baseImageSeqLen);
-  return imageTokens * slope + (baseShift - slope * baseImageSeqLen);
+/**
+ * σ of a run before its own shift, f64. diffusers shifts the ends of the range once when it is made and
+ * again for every run.
+ */
+export function plainFlowSigmas(train: number, shift: number, steps: number): Float64Array {
+  checkedSteps(steps, Number.MAX_SAFE_INTEGER);
+  const endOf = (t: number) => {
+    const sigma = f(t / train);
+    return f(f(f(shift) * sigma) / f(1 + f(f(shift - 1) * sigma)));
+  };
+  return linspace(endOf(train) * train, endOf(1) * train, steps).map((t) => t / train);
+}
+
+/** What the run names, else the plain range. */
+function givenSigmas(config: FlowMatchEulerConfig, request: PlanRequest): Float64Array {
+  const { numTrainTimesteps: train, shift, useDynamicShifting } = config;
+  const where = 'flow-match Euler';
+  if (request.sigmas) {
+    if (request.sigmas.every((s, i, all) => s > 0 && s <= 1 && (i === 0 || s < all[i - 1]!))) {
+      return Float64Array.from(request.sigmas, f);
+    }
+    throw complain('USAGE', {
+      where,
+      expected: 'falling sigmas above 0 and up to 1',
+      got: request.sigmas.slice(0, 8).join(', '),
+    });
+  }
+  if (request.timesteps) {
+    return Float64Array.from(fallingTimesteps(where, request.timesteps), (t) => f(f(t) / train));
+  }
+  return plainFlowSigmas(train, useDynamicShifting ? 1 : shift, request.steps);
 }
 
 /** σ of the run after shifting and stretching, f64. */
 function shiftedSigmas(config: FlowMatchEulerConfig, request: PlanRequest): Float64Array {
-  const { numTrainTimesteps: train, shift, useDynamicShifting, shiftTerminal } = config;
-  const steps = checkedSteps(request.steps);
-  // diffusers shifts the ends of the range once when it is made and again for every run.
-  const endOf = (t: number) => {
-    const sigma = f(t / train);
-    return useDynamicShifting ? sigma : f(f(f(shift) * sigma) / f(1 + f(f(shift - 1) * sigma)));
-  };
-  const plain = linspace(endOf(train) * train, endOf(1) * train, steps).map((t) => t / train);
+  const { shift, useDynamicShifting, shiftTerminal } = config;
+  const plain = givenSigmas(config, request);
+  const steps = plain.length;
   const shiftOne = useDynamicShifting
     ? dynamicRule(config, request)
     : (sigma: number) => (shift * sigma) / (1 + (shift - 1) * sigma);
@@ -151,25 +161,19 @@ function dynamicRule(
   return (sigma) => factor / (factor + (1 / sigma - 1));
 }
 
-function respaced(config: FlowMatchEulerConfig, sigmas: Float64Array): Float64Array {
-  const range: SigmaRange = {
-    largest: sigmas[0]!,
-    least: sigmas[sigmas.length - 1]!,
+function respaced(
+  config: FlowMatchEulerConfig,
+  request: PlanRequest,
+  sigmas: Float64Array,
+): Float64Array {
+  const schedule = chosenSchedule('flow-match Euler', config, request);
+  if (schedule === 'uniform') return sigmas;
+  if (isListedSchedule(schedule)) throw internal('flow-match Euler', `schedule ${schedule}`);
+  return spacedSigmas(schedule, {
+    largest: config.sigmaMax ?? sigmas[0]!,
+    least: config.sigmaMin ?? sigmas[sigmas.length - 1]!,
     count: sigmas.length,
-  };
-  const rules = [
-    config.useKarrasSigmas && karrasSigmas,
-    config.useExponentialSigmas && exponentialSigmas,
-    config.useBetaSigmas && betaSigmas,
-  ].filter((rule) => rule !== false);
-  if (rules.length > 1) {
-    throw complain('CONFIG', {
-      where: 'flow-match Euler',
-      expected: 'at most one of use_karras_sigmas, use_exponential_sigmas, use_beta_sigmas',
-      got: `${rules.length}`,
-    });
-  }
-  return rules[0]?.(range) ?? sigmas;
+  });
 }
 
 /** x + distance·velocity, rounded as torch rounds. */
@@ -178,19 +182,9 @@ function moved(x: Float32Array, distance: number, velocity: Float32Array): Float
 }
 
 /** (1 − σ)·clean + σ·noise. */
-function mixed(clean: Float32Array, noise: Float32Array, sigma: number): Float32Array {
+export function mixed(clean: Float32Array, noise: Float32Array, sigma: number): Float32Array {
   const share = f(1 - sigma);
   return clean.map((v, i) => f(sigma * noise[i]!) + f(share * v));
-}
-
-function checkedSteps(steps: number): number {
-  if (Number.isInteger(steps) && steps >= 1) return steps;
-  throw complain('USAGE', {
-    where: 'steps',
-    expected: 'an integer of 1 or more',
-    got: `${steps}`,
-    next: 'Choose another number of steps.',
-  });
 }
 
 function tooFewForTerminal(steps: number) {

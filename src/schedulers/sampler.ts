@@ -1,5 +1,7 @@
 /** @file The one interface of all samplers: a plan of timesteps and a run over a denoise callback. */
 import { complain } from '../core/errors.js';
+import type { AlignYourStepsTable } from './listed-sigmas.js';
+import type { ScheduleName } from './schedule-names.js';
 
 /** What the model's raw output means. */
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample' | 'flow_prediction';
@@ -22,13 +24,29 @@ export interface StepEvent {
   readonly denoised: Float32Array;
 }
 
+/** Extra noise before a step, Karras et al. 2022, algorithm 2; samplers of the Euler family look at it. */
+export interface Churn {
+  /** Total churn, 0 or more. Default 0: none. */
+  readonly amount?: number;
+  /** Least and largest σ at which noise is added. Defaults 0 and infinity. */
+  readonly least?: number;
+  readonly largest?: number;
+  /** Factor on the added noise; DPM-Solver SDE and the samplers of k-diffusion take it too. Default 1. */
+  readonly noiseScale?: number;
+}
+
 export interface SampleOptions {
-  /** First index into `Trajectory.timesteps`; later than 0 for image-to-image. Default 0. */
+  /** First index into `Trajectory.timesteps`, a multiple of `order`; later than 0 for image-to-image. Default 0. */
   readonly start?: number;
   /** Number of pictures in `x`. Only samplers with per-picture statistics look at it. Default 1. */
   readonly batch?: number;
-  /** Share of fresh noise, 0 to 1, in samplers of the DDIM family. Default 0. */
+  /** Share of fresh noise, 0 to 1, in DDIM and TCD. Default 0. */
   readonly eta?: number;
+  readonly churn?: Churn;
+  /** DDIM: takes the noise estimate again from the clipped or thresholded picture. Default false. */
+  readonly useClippedOutput?: boolean;
+  /** Seeds of the Brownian paths, one per picture of the batch. Samplers with `usesBrownian` demand them. */
+  readonly brownianSeeds?: readonly (bigint | number)[];
   /** Fresh standard normals, as many as `x` has values. Stochastic samplers demand it. */
   readonly noise?: (step: number) => Float32Array;
   /** Replaces the latents after a step, before the next one; inpainting puts known parts back. */
@@ -43,6 +61,19 @@ export interface PlanRequest {
   readonly steps: number;
   /** Tokens of one picture inside a transformer; dynamic shifting needs it. */
   readonly imageTokens?: number;
+  /** Spacing of the noise levels. Default: what the configuration says. */
+  readonly schedule?: ScheduleName;
+  /** Whose published table `align_your_steps` takes. Default sd1. */
+  readonly alignYourSteps?: AlignYourStepsTable;
+  /**
+   * Noise levels in place of a schedule, as diffusers' `set_timesteps(sigmas=…)` takes them: with the
+   * last, final level for samplers over σ; without it, before shifting, for flow matching.
+   */
+  readonly sigmas?: readonly number[];
+  /** Falling timesteps in place of a spacing, for the samplers whose diffusers class takes them. */
+  readonly timesteps?: readonly number[];
+  /** LCM and TCD: steps of the distilled schedule the run picks from. Default: the configuration's. */
+  readonly originalSteps?: number;
 }
 
 /** One run: what a pipeline needs to know, whatever the sampler. */
@@ -64,6 +95,14 @@ export interface Sampler {
   readonly className: string;
   readonly predictionType: PredictionType;
   readonly trainTimesteps: number;
+  /** Schedules `PlanRequest.schedule` may name. */
+  readonly schedules: readonly ScheduleName[];
+  /** Whether `SampleOptions.noise` is asked for: never, always, or when `eta` or `churn` say so. */
+  readonly usesNoise: 'never' | 'always' | 'on request';
+  /** Whether `SampleOptions.brownianSeeds` are asked for. */
+  readonly usesBrownian: boolean;
+  /** Model outputs are so many times as long as the latents: 2 where the variance is learned. */
+  readonly outputWidth: 1 | 2;
   /** Configuration keys that have no effect here. */
   readonly warnings: readonly string[];
   plan(request: PlanRequest): Trajectory;

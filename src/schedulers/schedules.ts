@@ -9,6 +9,7 @@ export const betaSchedules = [
   'squaredcos_cap_v2',
   'sigmoid',
   'laplace',
+  'exp',
 ] as const;
 export type BetaSchedule = (typeof betaSchedules)[number];
 
@@ -55,6 +56,8 @@ export function betasOf(schedule: NoiseSchedule): Float32Array {
       return betasForAlphaBar(count, (t) => Math.cos((((t + 0.008) / 1.008) * Math.PI) / 2) ** 2);
     case 'laplace':
       return betasForAlphaBar(count, laplaceAlphaBar);
+    case 'exp':
+      return betasForAlphaBar(count, (t) => Math.exp(t * -12));
     case 'sigmoid': {
       const range = f(betaEnd - betaStart);
       return linspaceF32(-6, 6, count).map(
@@ -158,11 +161,13 @@ function rawTimesteps({ steps, numTrainTimesteps, ...rule }: SpacingRequest): nu
   }
 }
 
-function checkedSteps(steps: number, most: number): void {
-  if (Number.isInteger(steps) && steps >= 1 && steps <= most) return;
+/** Throws USAGE unless `steps` is an integer from 1 to `most`. */
+export function checkedSteps(steps: number, most: number): number {
+  if (Number.isInteger(steps) && steps >= 1 && steps <= most) return steps;
   throw complain('USAGE', {
     where: 'steps',
-    expected: `an integer from 1 to ${most}`,
+    expected:
+      most === Number.MAX_SAFE_INTEGER ? 'an integer of 1 or more' : `an integer from 1 to ${most}`,
     got: `${steps}`,
     next: 'Choose another number of steps.',
   });

@@ -1,50 +1,228 @@
 /** @file The total table from diffusers' scheduler class names to samplers. */
 import { complain } from '../core/errors.js';
-import { type ConfigOf, type Fields, readConfig } from './config.js';
+import { type ConfigOf, type Fields, readConfig, snakeCase } from './config.js';
 import { ddimFields, planDdim } from './ddim.js';
+import { ddpmFields, learnsVariance, planDdpm } from './ddpm.js';
+import { deisFields, planDeis } from './deis.js';
+import { dpmSolverMultistepFields, planDpmSolverMultistep } from './dpm-solver-multistep.js';
+import { dpmSolverSdeFields, planDpmSolverSde } from './dpm-solver-sde.js';
+import { dpmSolverSinglestepFields, planDpmSolverSinglestep } from './dpm-solver-singlestep.js';
+import { edmEulerFields, planEdmEuler } from './edm-euler.js';
+import { eulerFields, planEuler } from './euler.js';
+import { eulerAncestralFields, planEulerAncestral } from './euler-ancestral.js';
 import { flowMatchEulerFields, planFlowMatchEuler } from './flow-match-euler.js';
+import { flowMatchHeunFields, planFlowMatchHeun } from './flow-match-heun.js';
+import { heunFields, planHeun } from './heun.js';
+import { planDpmpp2sAncestral, planDpmpp3mSde } from './k-diffusion.js';
+import { kdpm2Fields, planKdpm2 } from './kdpm2.js';
+import { lcmFields, planLcm } from './lcm.js';
+import { lmsFields, planLms } from './lms.js';
+import { planPndm, pndmFields } from './pndm.js';
 import type { PlanRequest, PredictionType, Sampler, Trajectory } from './sampler.js';
+import { ownSchedules, type ScheduleName, scheduleNames } from './schedule-names.js';
+import { planTcd, tcdFields } from './tcd.js';
+import { planUnipc, unipcFields } from './unipc.js';
 
 type Json = Readonly<Record<string, unknown>>;
-type Loader = (className: string, json: Json) => Sampler;
+
+/** How a class is made from its configuration. */
+interface Loader {
+  readonly load: (className: string, json: Json) => Sampler;
+  /** Keys its diffusers class declares. */
+  readonly declared: ReadonlySet<string>;
+  /** Keys it reads only when they stand in its own file, as diffusers does. */
+  readonly undeclared: ReadonlySet<string>;
+}
 
 /** What a sampler brings to the table. */
 interface Row<F extends Fields> {
   readonly fields: F;
+  readonly undeclared?: readonly (keyof F & string)[];
   readonly predictionType: (config: ConfigOf<F>) => PredictionType;
   readonly trainTimesteps: (config: ConfigOf<F>) => number;
   readonly plan: (config: ConfigOf<F>, request: PlanRequest) => Trajectory;
+  /** Default: uniform alone. */
+  readonly schedules?: (config: ConfigOf<F>) => readonly ScheduleName[];
+  /** Default: never. */
+  readonly usesNoise?: (config: ConfigOf<F>) => Sampler['usesNoise'];
+  readonly usesBrownian?: true;
+  readonly outputWidth?: (config: ConfigOf<F>) => 1 | 2;
 }
 
 function sampler<F extends Fields>(row: Row<F>): Loader {
-  return (className, json) => {
-    const { config, warnings } = readConfig('scheduler_config.json', row.fields, json);
-    return {
-      className,
-      predictionType: row.predictionType(config),
-      trainTimesteps: row.trainTimesteps(config),
-      warnings,
-      plan: (request) => row.plan(config, request),
-    };
+  const undeclared = new Set((row.undeclared ?? []).map(snakeCase));
+  const keys = Object.keys(row.fields).map(snakeCase);
+  return {
+    declared: new Set(keys.filter((key) => !undeclared.has(key))),
+    undeclared,
+    load: (className, json) => {
+      const { config, warnings } = readConfig('scheduler_config.json', row.fields, json);
+      const schedules = row.schedules?.(config) ?? ['uniform'];
+      return {
+        className,
+        predictionType: row.predictionType(config),
+        trainTimesteps: row.trainTimesteps(config),
+        schedules,
+        usesNoise: row.usesNoise?.(config) ?? 'never',
+        usesBrownian: row.usesBrownian ?? false,
+        outputWidth: row.outputWidth?.(config) ?? 1,
+        warnings,
+        plan: (request) => row.plan(config, withSchedule(className, schedules, request)),
+      };
+    },
   };
+}
+
+/** Throws USAGE when a run asks for a schedule the sampler does not have. */
+function withSchedule(
+  className: string,
+  schedules: readonly ScheduleName[],
+  request: PlanRequest,
+): PlanRequest {
+  const { schedule } = request;
+  if (schedule === undefined || schedules.includes(schedule)) return request;
+  throw complain('USAGE', {
+    where: className,
+    expected: `one of the schedules ${schedules.join(', ')}`,
+    got: schedule,
+    next: 'Choose one of these, or another sampler.',
+  });
 }
 
 /** A class that diffusers has and Maliang does not run. */
 const notRun = null;
 
+const trained = {
+  predictionType: (config: { readonly predictionType: PredictionType }) => config.predictionType,
+  trainTimesteps: (config: { readonly numTrainTimesteps: number }) => config.numTrainTimesteps,
+};
+const flow = { ...trained, predictionType: (): PredictionType => 'flow_prediction' };
+const allSchedules = { schedules: () => scheduleNames };
+const sigmaEnds = ['sigmaMin', 'sigmaMax'] as const;
+const shiftAnchors = ['baseShift', 'maxShift', 'baseImageSeqLen', 'maxImageSeqLen'] as const;
+const onRequest = { usesNoise: () => 'on request' as const };
+const always = { usesNoise: () => 'always' as const };
+const solver = {
+  ...trained,
+  schedules: (config: { readonly useFlowSigmas: boolean }) =>
+    config.useFlowSigmas ? (['uniform'] as const) : scheduleNames,
+};
+const dpmSolver = {
+  ...solver,
+  undeclared: [...sigmaEnds, ...shiftAnchors],
+  usesNoise: (config: { readonly algorithmType: string }) =>
+    config.algorithmType.startsWith('sde') ? ('always' as const) : ('never' as const),
+  outputWidth: (config: { readonly varianceType: string | null }) =>
+    learnsVariance(config.varianceType) ? (2 as const) : (1 as const),
+};
+
 /** Every scheduler class of diffusers. */
 export const samplerTable = {
-  DDIMScheduler: sampler({
-    fields: ddimFields,
-    predictionType: (config) => config.predictionType,
-    trainTimesteps: (config) => config.numTrainTimesteps,
-    plan: planDdim,
+  DDIMScheduler: sampler({ ...trained, ...onRequest, fields: ddimFields, plan: planDdim }),
+  DDPMScheduler: sampler({
+    ...trained,
+    ...always,
+    fields: ddpmFields,
+    outputWidth: (config) => (learnsVariance(config.varianceType) ? 2 : 1),
+    plan: planDdpm,
+  }),
+  DEISMultistepScheduler: sampler({
+    ...solver,
+    undeclared: [...sigmaEnds, ...shiftAnchors],
+    fields: deisFields,
+    plan: planDeis,
+  }),
+  DPMSolverMultistepScheduler: sampler({
+    ...dpmSolver,
+    fields: dpmSolverMultistepFields,
+    plan: planDpmSolverMultistep,
+  }),
+  DPMSolverSDEScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    undeclared: sigmaEnds,
+    fields: dpmSolverSdeFields,
+    usesBrownian: true,
+    plan: planDpmSolverSde,
+  }),
+  DPMSolverSinglestepScheduler: sampler({
+    ...dpmSolver,
+    fields: dpmSolverSinglestepFields,
+    plan: planDpmSolverSinglestep,
+  }),
+  EDMEulerScheduler: sampler({
+    ...trained,
+    ...onRequest,
+    schedules: () => ['karras', 'exponential'],
+    fields: edmEulerFields,
+    plan: planEdmEuler,
+  }),
+  EulerAncestralDiscreteScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    ...always,
+    fields: eulerAncestralFields,
+    plan: planEulerAncestral,
+  }),
+  EulerDiscreteScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    ...onRequest,
+    fields: eulerFields,
+    plan: planEuler,
   }),
   FlowMatchEulerDiscreteScheduler: sampler({
+    ...flow,
+    schedules: () => ownSchedules,
+    undeclared: sigmaEnds,
     fields: flowMatchEulerFields,
-    predictionType: () => 'flow_prediction',
-    trainTimesteps: (config) => config.numTrainTimesteps,
+    usesNoise: (config) => (config.stochasticSampling ? 'always' : 'never'),
     plan: planFlowMatchEuler,
+  }),
+  FlowMatchHeunDiscreteScheduler: sampler({
+    ...flow,
+    ...onRequest,
+    fields: flowMatchHeunFields,
+    plan: planFlowMatchHeun,
+  }),
+  HeunDiscreteScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    undeclared: sigmaEnds,
+    fields: heunFields,
+    plan: planHeun,
+  }),
+  KDPM2AncestralDiscreteScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    ...always,
+    undeclared: sigmaEnds,
+    fields: kdpm2Fields,
+    plan: (config, request) => planKdpm2(config, request, true),
+  }),
+  KDPM2DiscreteScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    undeclared: sigmaEnds,
+    fields: kdpm2Fields,
+    plan: (config, request) => planKdpm2(config, request, false),
+  }),
+  LCMScheduler: sampler({ ...trained, ...always, fields: lcmFields, plan: planLcm }),
+  LMSDiscreteScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    undeclared: sigmaEnds,
+    fields: lmsFields,
+    plan: planLms,
+  }),
+  PNDMScheduler: sampler({ ...trained, fields: pndmFields, plan: planPndm }),
+  TCDScheduler: sampler({ ...trained, ...onRequest, fields: tcdFields, plan: planTcd }),
+  UniPCMultistepScheduler: sampler({
+    ...trained,
+    schedules: (config) => (config.useFlowSigmas ? ['uniform', 'karras'] : scheduleNames),
+    undeclared: shiftAnchors,
+    fields: unipcFields,
+    plan: planUnipc,
   }),
   AmusedScheduler: notRun,
   BlockRefinementScheduler: notRun,
@@ -56,48 +234,52 @@ export const samplerTable = {
   DDIMInverseScheduler: notRun,
   DDIMParallelScheduler: notRun,
   DDPMParallelScheduler: notRun,
-  DDPMScheduler: notRun,
   DDPMWuerstchenScheduler: notRun,
-  DEISMultistepScheduler: notRun,
   DiscreteDDIMScheduler: notRun,
   DPMSolverMultistepInverseScheduler: notRun,
-  DPMSolverMultistepScheduler: notRun,
-  DPMSolverSDEScheduler: notRun,
-  DPMSolverSinglestepScheduler: notRun,
   EDMDPMSolverMultistepScheduler: notRun,
-  EDMEulerScheduler: notRun,
   EntropyBoundScheduler: notRun,
-  EulerAncestralDiscreteScheduler: notRun,
-  EulerDiscreteScheduler: notRun,
   FlowMapEulerDiscreteScheduler: notRun,
-  FlowMatchHeunDiscreteScheduler: notRun,
   FlowMatchLCMScheduler: notRun,
   HeliosDMDScheduler: notRun,
   HeliosScheduler: notRun,
-  HeunDiscreteScheduler: notRun,
   IPNDMScheduler: notRun,
   KarrasVeScheduler: notRun,
-  KDPM2AncestralDiscreteScheduler: notRun,
-  KDPM2DiscreteScheduler: notRun,
-  LCMScheduler: notRun,
-  LMSDiscreteScheduler: notRun,
   LTXEulerAncestralRFScheduler: notRun,
   MiniMaxH3Scheduler: notRun,
-  PNDMScheduler: notRun,
   RePaintScheduler: notRun,
   SASolverScheduler: notRun,
   SCMScheduler: notRun,
   ScoreSdeVeScheduler: notRun,
   ScoreSdeVpScheduler: notRun,
-  TCDScheduler: notRun,
   UnCLIPScheduler: notRun,
-  UniPCMultistepScheduler: notRun,
   VQDiffusionScheduler: notRun,
 } as const satisfies Record<string, Loader | null>;
 
-export type SchedulerClassName = keyof typeof samplerTable;
+/** Samplers of k-diffusion that diffusers has no class for, on the configuration of its Euler class. */
+export const kDiffusionTable = {
+  DPMPP2SAncestralScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    ...always,
+    fields: eulerFields,
+    plan: planDpmpp2sAncestral,
+  }),
+  DPMPP3MSDEScheduler: sampler({
+    ...trained,
+    ...allSchedules,
+    usesBrownian: true,
+    fields: eulerFields,
+    plan: planDpmpp3mSde,
+  }),
+} as const satisfies Record<string, Loader>;
 
-const rows = new Map<string, Loader | null>(Object.entries(samplerTable));
+export type SchedulerClassName = keyof typeof samplerTable | keyof typeof kDiffusionTable;
+
+const rows = new Map<string, Loader | null>([
+  ...Object.entries(samplerTable),
+  ...Object.entries(kDiffusionTable),
+]);
 
 /** The class names that run. */
 export const supportedSamplers: readonly string[] = [...rows.keys()].filter((name) =>
@@ -111,14 +293,24 @@ export const supportedSamplers: readonly string[] = [...rows.keys()].filter((nam
 export function loadSampler(json: unknown, className?: string): Sampler {
   const config = checkedObject(json);
   const name = className ?? checkedName(config._class_name);
-  const load = rows.get(name);
-  if (load) return load(name, config);
+  const loader = rows.get(name);
+  if (loader) return loader.load(name, switched(config, name, loader));
   throw complain('MODEL_UNSUPPORTED', {
     where: 'scheduler',
     expected: `one of ${supportedSamplers.join(', ')}`,
-    got: load === null ? `${name}, which does not run yet` : `the unknown class ${name}`,
+    got: loader === null ? `${name}, which does not run yet` : `the unknown class ${name}`,
     next: 'Choose one of these; it takes its noise levels from the same configuration.',
   });
+}
+
+/** The configuration for another class: keys that only the first one declares are left behind. */
+function switched(config: Json, name: string, loader: Loader): Json {
+  const own = rows.get(`${config._class_name}`);
+  if (!own || config._class_name === name) return config;
+  const kept = Object.entries(config).filter(
+    ([key]) => !(own.declared.has(key) && loader.undeclared.has(key)),
+  );
+  return Object.fromEntries(kept);
 }
 
 function checkedObject(json: unknown): Json {

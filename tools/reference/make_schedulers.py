@@ -1,121 +1,181 @@
 """Fixtures schedulers/*.json: noise levels, timesteps and whole trajectories of diffusers.
 
 The model is a formula of f32 additions, products and one quotient, so no network is needed; see
-`toy_model`. Latents start from torch.randn(seed) and noise is drawn on from the same generator.
+`toy_model`. Latents start from torch.randn(seed) and noise is drawn on from the same generator. Every
+class runs with all pairs of the values in sampler_cases.py.
 """
 
 import hashlib
+import inspect
+import logging
+import math
+import sys
+import warnings
 
+import diffusers
 import numpy as np
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import DDIMScheduler, DDPMScheduler
 
+from all_pairs import all_pairs
 from packing import f32, write_json
+from sampler_cases import FACTORS, differs
 
-SHAPE = (2, 3, 2, 3)
+SHAPE = (2, 3, 1, 3)
 SD1 = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False,
            set_alpha_to_one=False, steps_offset=1)
 BUILTIN = dict(prediction_type="v_prediction", beta_schedule="squaredcos_cap_v2",
                timestep_spacing="trailing", clip_sample=False)
 ZERO = dict(SD1, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing")
-
-# name, class, config, steps, options of the run
-RUNS = [
-    ("class-defaults", DDIMScheduler, {}, 20, {}),
-    ("class-defaults-eta", DDIMScheduler, {}, 10, {"eta": 1.0}),
-    ("sd1-leading-5", DDIMScheduler, SD1, 5, {}),
-    ("sd1-leading-20", DDIMScheduler, SD1, 20, {}),
-    ("sd1-leading-50", DDIMScheduler, SD1, 50, {}),
-    ("sd1-leading-7-eta", DDIMScheduler, SD1, 7, {"eta": 1.0}),
-    ("sd1-linspace-eta-half", DDIMScheduler, dict(SD1, timestep_spacing="linspace"), 9, {"eta": 0.5}),
-    ("sd1-trailing-13", DDIMScheduler, dict(SD1, timestep_spacing="trailing"), 13, {}),
-    ("builtin-5", DDIMScheduler, BUILTIN, 5, {}),
-    ("builtin-20", DDIMScheduler, BUILTIN, 20, {}),
-    ("builtin-50", DDIMScheduler, BUILTIN, 50, {}),
-    ("builtin-20-eta", DDIMScheduler, BUILTIN, 20, {"eta": 1.0}),
-    ("builtin-start-6", DDIMScheduler, BUILTIN, 20, {"start": 6}),
-    ("zero-snr-5", DDIMScheduler, ZERO, 5, {}),
-    ("zero-snr-20", DDIMScheduler, ZERO, 20, {}),
-    ("zero-snr-20-eta", DDIMScheduler, ZERO, 20, {"eta": 0.7}),
-    ("sample-clip-2", DDIMScheduler, dict(prediction_type="sample", clip_sample_range=0.8), 8, {}),
-    ("thresholding", DDIMScheduler, dict(thresholding=True, clip_sample=False, sample_max_value=1.5,
-                                         dynamic_thresholding_ratio=0.9), 8, {}),
-    ("trained-betas", DDIMScheduler, dict(num_train_timesteps=12, trained_betas=[0.02 * (i + 1) for i in range(12)]), 4, {}),
-    ("one-step", DDIMScheduler, BUILTIN, 1, {}),
-    ("short-training", DDIMScheduler, dict(SD1, num_train_timesteps=37), 11, {}),
-    ("flow-plain", FlowMatchEulerDiscreteScheduler, {}, 5, {}),
-    ("flow-sd3", FlowMatchEulerDiscreteScheduler, dict(shift=3.0), 28, {}),
-    ("flow-sd3-start", FlowMatchEulerDiscreteScheduler, dict(shift=3.0), 10, {"start": 4}),
-    ("flow-dynamic", FlowMatchEulerDiscreteScheduler, dict(use_dynamic_shifting=True), 8, {"imageTokens": 1024}),
-    ("flow-dynamic-linear", FlowMatchEulerDiscreteScheduler,
-     dict(use_dynamic_shifting=True, time_shift_type="linear", base_shift=0.6, max_shift=2.0,
-          base_image_seq_len=64, max_image_seq_len=1000), 8, {"imageTokens": 100}),
-    ("flow-terminal", FlowMatchEulerDiscreteScheduler, dict(shift=2.0, shift_terminal=0.1), 6, {}),
-    ("flow-karras", FlowMatchEulerDiscreteScheduler, dict(shift=3.0, use_karras_sigmas=True), 6, {}),
-    ("flow-exponential", FlowMatchEulerDiscreteScheduler, dict(use_exponential_sigmas=True), 6, {}),
-    ("flow-beta", FlowMatchEulerDiscreteScheduler, dict(shift=3.0, use_beta_sigmas=True), 9, {}),
-    ("flow-inverted", FlowMatchEulerDiscreteScheduler, dict(invert_sigmas=True), 6, {}),
-    ("flow-stochastic", FlowMatchEulerDiscreteScheduler, dict(shift=1.5, stochastic_sampling=True), 6, {}),
-    ("flow-one-step", FlowMatchEulerDiscreteScheduler, dict(shift=3.0), 1, {}),
-]
+class Unstable(Exception):
+    """Nothing to compare with: the numbers hang on the last bits of the processor's square root."""
 
 
-def toy_model(x, timestep):
-    """c1·x / (1 + x²) + c2·(x rolled by one) + ((i mod 7) − 3) / 8, all over the flat index i."""
+ANCHORS = dict(base_shift=0.5, max_shift=1.15, base_image_seq_len=256, max_image_seq_len=4096)
+
+
+def toy_model(x, timestep, width):
+    """c1·x / (1 + x²) + c2·(x rolled by one) + ((i mod 7) − 3) / 8, all over the flat index i.
+
+    With `width` 2 each picture is followed by as many variances: ½ + x / (1 + x²).
+    """
     s = float(timestep) / 1000
     flat = x.reshape(-1)
     wave = flat / (1 + flat * flat)
     bias = (torch.arange(flat.numel()) % 7 - 3) / 8
-    return ((0.5 + s) * wave + (0.75 - 0.5 * s) * torch.roll(flat, 1) + bias).reshape(x.shape)
+    out = ((0.5 + s) * wave + (0.75 - 0.5 * s) * torch.roll(flat, 1) + bias).reshape(x.shape)
+    return out if width == 1 else torch.cat([out, (0.5 + wave).reshape(x.shape)], dim=1)
 
 
 def dynamic_shift(config, tokens):
-    slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)
-    return tokens * slope + config.base_shift - slope * config.base_image_seq_len
+    a = {key: config.get(key, value) for key, value in ANCHORS.items()}
+    slope = (a["max_shift"] - a["base_shift"]) / (a["max_image_seq_len"] - a["base_image_seq_len"])
+    return tokens * slope + (a["base_shift"] - slope * a["base_image_seq_len"])
 
 
-def plan(scheduler, steps, options):
+def set_timesteps(scheduler, options):
+    """As a pipeline does; options that the class does not take raise TypeError."""
     extra = {}
     if "imageTokens" in options:
         extra["mu"] = dynamic_shift(scheduler.config, options["imageTokens"])
-    scheduler.set_timesteps(steps, **extra)
-    return scheduler.timesteps
+    if "originalSteps" in options:
+        extra["original_inference_steps"] = options["originalSteps"]
+    given = [name for name in ("timesteps", "sigmas") if name in options]
+    for name in given:
+        extra[name] = options[name]
+    if given:
+        scheduler.set_timesteps(**extra)
+    else:
+        scheduler.set_timesteps(options["steps"], **extra)
+
+
+def step_options(scheduler, options, generator):
+    known = inspect.signature(scheduler.step).parameters
+    extra = {"generator": generator} if "generator" in known else {}
+    for name, value in options.get("churn", {}).items():
+        extra[{"amount": "s_churn", "least": "s_tmin", "largest": "s_tmax", "noiseScale": "s_noise"}[name]] = value
+    if "eta" in known:
+        extra["eta"] = options.get("eta", 0.0)
+    if options.get("useClippedOutput"):
+        extra["use_clipped_model_output"] = True
+    return extra
 
 
 def noised(scheduler, clean, noise, start):
-    scheduler.set_begin_index(start) if hasattr(scheduler, "set_begin_index") else None
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(start)
     t = scheduler.timesteps[start : start + 1]
+    if isinstance(scheduler, diffusers.FlowMatchHeunDiscreteScheduler):
+        return scheduler.scale_noise(clean, t[0], noise)
     if hasattr(scheduler, "scale_noise"):
         return scheduler.scale_noise(clean, t, noise)
     return scheduler.add_noise(clean, noise, t)
 
 
-def run(seed, name, scheduler_class, config, steps, options):
-    scheduler = scheduler_class(**config)
-    timesteps = plan(scheduler, steps, options)
-    start = options.get("start", 0)
+def loses_digits(before, after):
+    """A step from huge to small latents leaves rounding errors of the first, which differ between processors."""
+    return before.abs().max() > 300 * max(1, after.abs().max())
+
+
+def run(scheduler_class, seed, config, options):
+    scheduler = scheduler_class.from_config(config)
+    set_timesteps(scheduler, options)
+    timesteps = scheduler.timesteps
+    if not torch.isfinite(torch.as_tensor(timesteps, dtype=torch.float64)).all():
+        raise ValueError("timesteps")
+    order = scheduler.order
+    start = int(options.get("start", 0) * math.ceil(len(timesteps) / order)) * order
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(SHAPE, generator=generator)
     if start:
         clean = torch.linspace(-1, 1, x.numel()).reshape(SHAPE)
         x = noised(scheduler, clean, x, start)
-    first, events = x, []
-    for index in range(start, len(timesteps)):
-        t = timesteps[index]
-        output = toy_model(x, t)
-        extra = {"eta": options.get("eta", 0.0)} if scheduler_class is DDIMScheduler else {}
-        out = scheduler.step(output, t, x, generator=generator, **extra)
+    else:
+        x = x * getattr(scheduler, "init_noise_sigma", 1.0)
+    width = 2 if config.get("variance_type") in ("learned", "learned_range") else 1
+    first, xs, denoised = x, [], None
+    for t in timesteps[start:]:
+        scaled = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
+        out = scheduler.step(toy_model(scaled, t, width), t, x, **step_options(scheduler, options, generator))
+        if loses_digits(x, out.prev_sample):
+            raise Unstable
         x = out.prev_sample
         denoised = getattr(out, "pred_original_sample", None)
-        if index % 5 == 0 or index >= len(timesteps) - 2 or steps < 15:
-            event = {"step": index, "x": f32(x)}
-            events.append(event if denoised is None else {**event, "denoised": f32(denoised)})
-    assert torch.isfinite(x).all(), name
+        xs.append(x)
+        if not torch.isfinite(x).all():
+            raise ValueError("not finite")
     return {
-        "name": name, "className": scheduler_class.__name__, "config": dict(config), "steps": steps,
-        "options": options, "seed": seed, "timesteps": [float(t) for t in timesteps],
-        "first": f32(first), "events": events,
+        "className": scheduler_class.__name__, "config": config, "options": {**options, "start": start}, "seed": seed,
+        "timesteps": [float(t) for t in timesteps], "first": f32(first), "xs": f32(torch.stack(xs)),
+        **({} if denoised is None else {"denoised": f32(denoised)}),
     }
+
+
+def merged(factors, choice):
+    """Configuration and run options of one choice of value indices."""
+    config, options = {}, {}
+    for name, index in choice.items():
+        for key, value in factors[name][index].items():
+            if key.startswith("run."):
+                if value is not None:
+                    options[key[4:]] = value
+            elif key == "imageTokens":
+                options[key] = value
+            else:
+                config[key] = value
+    for name in ("timesteps", "sigmas"):
+        if name in options:
+            options["steps"] = len(options[name]) - (name == "sigmas" and options[name][-1] == 0)
+    options.setdefault("steps", 5)
+    return config, options
+
+
+def make_runs(scheduler_class, factors, seed=1):
+    """Runs for all pairs, and what diffusers cannot do: pairs that fail alone on top of the defaults."""
+    done = {}
+
+    def attempt(config, options):
+        text = repr((sorted(config.items()), sorted(options.items())))
+        if text not in done:
+            try:
+                if differs(scheduler_class, config, options):
+                    raise Unstable
+                done[text] = run(scheduler_class, 11 + len(done) % 1000, config, options)
+            except Unstable:
+                done[text] = None
+            except Exception as error:  # whatever diffusers throws counts as refusing
+                done[text] = f"{type(error).__name__}: {error}"[:120]
+        return done[text]
+
+    chosen, missed = all_pairs(factors, lambda c: isinstance(attempt(*merged(factors, c)), dict), seed)
+    runs = [attempt(*merged(factors, choice)) for choice in chosen]
+    refused = []
+    for pair in missed:
+        config, options = merged(factors, dict(pair))
+        reason = attempt(config, options)
+        if isinstance(reason, str) and not any(r["config"] == config and r["options"] == options for r in refused):
+            refused.append({"config": config, "options": options, "reason": reason})
+    return runs, refused
 
 
 SPACINGS = [
@@ -146,6 +206,7 @@ ALPHAS = [
     (DDIMScheduler, dict(SD1, num_train_timesteps=37)),
     (DDPMScheduler, dict(beta_schedule="sigmoid")),
     (DDPMScheduler, dict(beta_schedule="laplace")),
+    (diffusers.HeunDiscreteScheduler, dict(beta_schedule="exp", beta_start=0.00085)),
 ]
 
 
@@ -154,16 +215,22 @@ def alphas_case(scheduler_class, config):
     return {"config": config, "alphas": f32(torch.cat([values[::7], values[-7:]]))}
 
 
-def make():
-    write_json("schedulers/noise.json", {
+def file_name(scheduler_class):
+    return scheduler_class.__name__.removesuffix("Scheduler")
+
+
+def make(seed=1, write=write_json):
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    diffusers.utils.logging.set_verbosity(logging.CRITICAL)
+    write("schedulers/noise.json", {
         "alphas": [alphas_case(*row) for row in ALPHAS],
         "spacings": [spacing_case(*row) for row in SPACINGS],
     })
-    runs = [run(11 + i, *row) for i, row in enumerate(RUNS)]
-    for family, chosen in (("ddim", "DDIM"), ("flow-match-euler", "FlowMatchEuler")):
-        own = [r for r in runs if r["className"].startswith(chosen)]
-        write_json(f"schedulers/{family}.json", {"shape": SHAPE, "runs": own})
+    for scheduler_class, factors in FACTORS.items():
+        runs, refused = make_runs(scheduler_class, factors, seed)
+        write(f"schedulers/{file_name(scheduler_class)}.json", {"shape": SHAPE, "runs": runs, "refused": refused})
 
 
 if __name__ == "__main__":
-    make()
+    make(*map(int, sys.argv[1:]))
