@@ -41,8 +41,8 @@ export class PhiloxGenerator {
   }
 }
 
-/** Ten rounds in place. */
-function philox(counter: Uint32Array, seed: bigint): void {
+/** Philox 4×32, ten rounds, of a counter of four words in place. */
+export function philox(counter: Uint32Array, seed: bigint): void {
   let low = Number(seed & 0xffffffffn);
   let high = Number(seed >> 32n);
   for (let round = 0; round < 10; round++) {

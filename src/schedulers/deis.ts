@@ -3,6 +3,7 @@ import { combine } from './combine.js';
 import { booleanField, type ConfigOf, choiceField, integerField } from './config.js';
 import { refusal } from './dpm-solver-config.js';
 import { solverTerms } from './dpm-solver-terms.js';
+import { numpyLog } from './numpy-log.js';
 import { SamplerRun } from './run.js';
 import type { Denoise, PlanRequest, SampleOptions, Trajectory } from './sampler.js';
 import { respacingFields, spacingFields, trainingFields } from './sigma-schedule.js';
@@ -118,10 +119,9 @@ function higherOrder(levels: readonly VpLevel[], step: number, x: Float32Array, 
 
 /** ∫ Π (log τ − log other)/(log node − log other) dτ at `t`, rounded in the order of diffusers. */
 function antiderivative(t: number, node: number, [c, d]: readonly number[]): number {
-  const log = (value: number) => f(Math.log(value));
-  const [lt, lb, lc] = [log(t), log(node), log(c!)];
+  const [lt, lb, lc] = [numpyLog(t), numpyLog(node), numpyLog(c!)];
   if (d === undefined) return f(f(t * f(f(-lc + lt) - 1)) / f(lb - lc));
-  const ld = log(d);
+  const ld = numpyLog(d);
   const inner = f(f(lc * f(f(ld - lt) + 1)) - f(ld * lt));
   const numerator = f(t * f(f(f(f(inner + ld) + f(lt * lt)) - f(2 * lt)) + 2));
   return f(numerator / f(f(lb - lc) * f(lb - ld)));

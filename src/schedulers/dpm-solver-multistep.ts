@@ -10,6 +10,7 @@ import {
   solverOutput,
 } from './dpm-solver-config.js';
 import { algorithmTypes, solverTerms } from './dpm-solver-terms.js';
+import { numpyLog } from './numpy-log.js';
 import { SamplerRun } from './run.js';
 import type { Denoise, PlanRequest, SampleOptions, Trajectory } from './sampler.js';
 import { spacingFields } from './sigma-schedule.js';
@@ -105,7 +106,7 @@ export function planDpmSolverMultistep(
 
 /** Lu et al. 2022: even in log σ over the whole training range. */
 function luSigmas(training: Float32Array, steps: number): Float64Array {
-  const [low, high] = [f(Math.log(training[0]!)), f(Math.log(training[training.length - 1]!))];
+  const [low, high] = [numpyLog(training[0]!), numpyLog(training[training.length - 1]!)];
   const stride = steps > 1 ? 1 / (steps - 1) : 0;
   return Float64Array.from({ length: steps }, (_, i) => Math.exp(high + i * stride * (low - high)));
 }

@@ -3,6 +3,7 @@ import { complain } from '../core/errors.js';
 import { combine, slope } from './combine.js';
 import { booleanField, type ConfigOf, choiceField } from './config.js';
 import { denoisedAtSigma, noisedAtSigma, scaledInput } from './denoisers.js';
+import { numpyLog } from './numpy-log.js';
 import { SamplerRun } from './run.js';
 import type { Churn, Denoise, PlanRequest, SampleOptions, Trajectory } from './sampler.js';
 import { linspaceF32 } from './schedules.js';
@@ -125,7 +126,7 @@ function hasLogLinear(config: EulerConfig, request: PlanRequest): boolean {
 
 /** As diffusers: one level more than timesteps, so that a run ends at the least training σ. */
 function logLinear(training: Float32Array, steps: number): Float32Array {
-  const [low, high] = [Math.log(training[0]!), Math.log(training[training.length - 1]!)];
+  const [low, high] = [numpyLog(training[0]!), numpyLog(training[training.length - 1]!)];
   return linspaceF32(high, low, steps + 1).map(Math.exp);
 }
 

@@ -288,13 +288,13 @@ export const supportedSamplers: readonly string[] = [...rows.keys()].filter((nam
 
 /**
  * The sampler that a parsed scheduler_config.json describes. `className` runs another class on the
- * same noise levels. Throws CONFIG for wrong values, MODEL_UNSUPPORTED for classes that do not run.
+ * same noise levels; `overrides` replace keys of the file. Throws CONFIG for wrong values, MODEL_UNSUPPORTED for classes that do not run.
  */
-export function loadSampler(json: unknown, className?: string): Sampler {
+export function loadSampler(json: unknown, className?: string, overrides: Json = {}): Sampler {
   const config = checkedObject(json);
   const name = className ?? checkedName(config._class_name);
   const loader = rows.get(name);
-  if (loader) return loader.load(name, switched(config, name, loader));
+  if (loader) return loader.load(name, { ...switched(config, name, loader), ...overrides });
   throw complain('MODEL_UNSUPPORTED', {
     where: 'scheduler',
     expected: `one of ${supportedSamplers.join(', ')}`,

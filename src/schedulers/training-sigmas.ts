@@ -1,5 +1,7 @@
 /** @file Noise levels of training as σ = √((1 − ᾱ)/ᾱ), and the way back from σ to timesteps by log-linear interpolation. */
 
+import { numpyLog } from './numpy-log.js';
+
 const f = Math.fround;
 
 /** σ of every training timestep, f32, rising. */
@@ -25,10 +27,10 @@ export function valueAt(values: ArrayLike<number>, position: number): number {
 
 /** The fractional timestep of a σ: where its logarithm lies among those of training. */
 export function timestepOf(sigmas: Float32Array, precision: 'f32' | 'f64' = 'f64') {
-  const logs = sigmas.map(Math.log);
-  const r = precision === 'f32' ? f : (value: number) => value;
+  const logs = sigmas.map(numpyLog);
+  const [r, logOf] = precision === 'f32' ? [f, numpyLog] : [(value: number) => value, Math.log];
   return (sigma: number): number => {
-    const log = r(Math.log(Math.max(sigma, 1e-10)));
+    const log = logOf(Math.max(sigma, 1e-10));
     const below = Math.min(lastNotAbove(logs, log), logs.length - 2);
     const [low, high] = [logs[below]!, logs[below + 1]!];
     const weight = Math.min(Math.max(r(r(low - log) / f(low - high)), 0), 1);

@@ -6,7 +6,7 @@ import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-PARTS = ["random", "weights", "schedulers", "clip", "autoencoders", "unet", "sd3", "pipelines", "adamw"]
+PARTS = ["random", "weights", "schedulers", "k_diffusion", "clip", "autoencoders", "unet", "sd3", "pipelines", "adamw"]
 
 
 def main(names):

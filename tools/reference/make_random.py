@@ -1,8 +1,10 @@
-"""Fixture core/random.json: the CPU generator of torch."""
+"""Fixtures core/random.json, core/random-seeds.json and schedulers/brownian.json: torch, numpy and torchsde."""
 
 import hashlib
 
+import numpy as np
 import torch
+import torchsde
 
 from packing import f32, write_json
 
@@ -51,7 +53,38 @@ def case(seed):
     }
 
 
+def seed_case(entropy, spawn_key, pool_size, count):
+    sequence = np.random.SeedSequence(entropy=entropy, spawn_key=spawn_key, pool_size=pool_size)
+    words = [int(word) for word in sequence.generate_state(count)]
+    return {"entropy": str(entropy), "spawnKey": spawn_key, "poolSize": pool_size, "words": words}
+
+
+SEED_CASES = [
+    (0, (), 4, 6), (1, (), 24, 3), (2**32, (), 4, 5), (2**63 + 11, (), 24, 30), (2**200 + 5, (), 4, 4),
+    (7, (0, 0), 24, 4), (7, (5, 3), 24, 4), (2**40 + 3, (2**21 + 1, 22), 24, 4), (3, (9,), 4, 4),
+]
+
+
+def brownian_case(seed, count, ends, times):
+    """Changes between the times asked in this order, of the tree diffusers and k-diffusion use."""
+    tree = torchsde.BrownianInterval(
+        t0=ends[0], t1=ends[1], size=(count,), dtype=torch.float32, entropy=seed, tol=1e-6, pool_size=24,
+        halfway_tree=True)
+    changes = [f32(tree(a, b)) for a, b in times]
+    return {"seed": str(seed), "count": count, "ends": ends, "times": times, "changes": changes}
+
+
+BROWNIAN_CASES = [
+    (0, 5, (0.0, 1.0), [(0.0, 1.0), (0.5, 1.0), (0.25, 0.3)]),
+    (2**40 + 3, 20, (0.0291675, 14.614647), [(9.3, 14.614647), (4.25, 9.3), (0.7, 4.25), (0.0291675, 0.7)]),
+    (123, 16, (0.002, 80.0), [(79.999999, 80.0), (0.002, 0.002001), (33.333333, 66.666667), (40.0, 41.0)]),
+    (9, 3, (0.0, 16.0), [(0.0078125, 0.0234375), (15.9, 17.0), (3.0, 3.0)]),
+]
+
+
 def make():
+    write_json("core/random-seeds.json", {"cases": [seed_case(*row) for row in SEED_CASES]})
+    write_json("schedulers/brownian.json", {"cases": [brownian_case(*row) for row in BROWNIAN_CASES]})
     write_json("core/random.json", {"cases": [case(seed) for seed in SEEDS]})
 
 

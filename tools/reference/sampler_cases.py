@@ -159,6 +159,12 @@ def differs(scheduler_class, config, options):
         return True
     if name == "PNDMScheduler" and not config.get("skip_prk_steps") and options.get("start"):
         return True
+    if name == "UniPCMultistepScheduler":
+        ends_at_zero = config.get("final_sigmas_type", "zero") == "zero"
+        if "sigmas" in options and not config.get("use_flow_sigmas"):
+            return True
+        if ends_at_zero and (config.get("solver_type") == "bh1" or not config.get("lower_order_final", True)):
+            return True
     if options["steps"] > train:
         return True
     return config.get("rescale_betas_zero_snr") and config.get("prediction_type") == "epsilon" and name == "TCDScheduler"
