@@ -52,5 +52,7 @@ it('is a schedule like any other for samplers over σ', () => {
     expect(sampler.schedules).toEqual(expect.arrayContaining([...listedSchedules]));
   }
   const ddim = loadSampler({ _class_name: 'DDIMScheduler' });
-  expect(() => ddim.plan({ steps: 4, schedule: 'simple' })).toThrowErrorMatchingInlineSnapshot(`[MaliangError: DDIMScheduler: expected one of the schedules uniform, got simple. Choose one of these, or another sampler.]`);
+  expect(() => ddim.plan({ steps: 4, schedule: 'simple' })).toThrowErrorMatchingInlineSnapshot(
+    `[MaliangError: DDIMScheduler: expected one of the schedules uniform, got simple. Choose one of these, or another sampler.]`,
+  );
 });
