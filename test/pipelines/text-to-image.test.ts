@@ -265,7 +265,7 @@ it.each(refused)('refuses %o', async (options, message) => {
 });
 
 it.each([
-  ['EulerDiscreteScheduler', 'which does not run yet'],
+  ['SASolverScheduler', 'which does not run yet'],
   ['Nonsense', 'the unknown class Nonsense'],
   ['FlowMatchEulerDiscreteScheduler', 'which is for flow_prediction'],
 ])('refuses the sampler %s', async (sampler, message) => {
