@@ -60,11 +60,19 @@ describe('resolveSampler', () => {
   });
 
   it('says what is wrong with a name', () => {
-    expect(() => resolveSampler('eulr a')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: sampler: expected a known sampler, near to this Euler a, euler a, euler_a, got eulr a. Run \`maliang samplers\` for all of them.]`);
-    expect(() => resolveSampler('quantum leap')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: sampler: expected a known sampler, got quantum leap. Run \`maliang samplers\` for all of them.]`);
+    expect(() => resolveSampler('eulr a')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: sampler: expected a known sampler, near to this Euler a, euler a, euler_a, got eulr a. Run \`maliang samplers\` for all of them.]`,
+    );
+    expect(() => resolveSampler('quantum leap')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: sampler: expected a known sampler, got quantum leap. Run \`maliang samplers\` for all of them.]`,
+    );
     expect(() => resolveSampler('DPM adaptive')).toThrow(/does not run yet/);
-    expect(() => resolveSampler('DPM++ 2M Karras', 'beta')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: sampler: expected the karras schedule, as the name DPM++ 2M Karras says, got beta. Leave one of them out.]`);
-    expect(() => resolveSampler('Euler', 'karas')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: schedule: expected a known schedule, near to this karras, got karas. Run \`maliang samplers\` for all of them.]`);
+    expect(() => resolveSampler('DPM++ 2M Karras', 'beta')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: sampler: expected the karras schedule, as the name DPM++ 2M Karras says, got beta. Leave one of them out.]`,
+    );
+    expect(() => resolveSampler('Euler', 'karas')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: schedule: expected a known schedule, near to this karras, got karas. Run \`maliang samplers\` for all of them.]`,
+    );
   });
 });
 
@@ -117,8 +125,12 @@ describe('chooseSampler', () => {
   });
 
   it('refuses samplers of another kind of model', () => {
-    expect(() => choose(flow, 'LMS')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: sampler: expected one for flow models, as this one is, got LMSDiscreteScheduler, for diffusion models. Leave it out to use the sampler of the model.]`);
-    expect(() => choose(diffusion, 'flow_match_euler')).toThrowErrorMatchingInlineSnapshot(`[MaliangError: sampler: expected one for diffusion models, as this one is, got FlowMatchEulerDiscreteScheduler, for flow models. Leave it out to use the sampler of the model.]`);
+    expect(() => choose(flow, 'LMS')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: sampler: expected one for flow models, as this one is, got LMSDiscreteScheduler, for diffusion models. Leave it out to use the sampler of the model.]`,
+    );
+    expect(() => choose(diffusion, 'flow_match_euler')).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: sampler: expected one for diffusion models, as this one is, got FlowMatchEulerDiscreteScheduler, for flow models. Leave it out to use the sampler of the model.]`,
+    );
     expect(() => choose(diffusion, 'EDM Euler')).toThrow(/for EDM models/);
     expect(() => choose({ _class_name: 'EDMEulerScheduler' }, 'Euler')).toThrow(
       /one for EDM models/,

@@ -258,7 +258,7 @@ describe('every option', () => {
     const { exitCode, stderr } = await draw('x', '--sampler', 'FlowMatchEulerDiscreteScheduler');
     expect({ exitCode, stderr }).toMatchObject({
       exitCode: 1,
-      stderr: expect.stringContaining('sampler: expected one for the model'),
+      stderr: expect.stringContaining('sampler: expected one for diffusion models'),
     });
   });
 
