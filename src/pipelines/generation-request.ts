@@ -13,7 +13,7 @@ import { inpaintingChannels } from './model-fit.js';
 import { type PictureSeed, pictureSeeds, type SeedOptions } from './picture-seeds.js';
 import { type PictureSize, pictureSize, sideFactor } from './picture-size.js';
 import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
-import { chooseSampler, distilledTimesteps } from './sampler-choice.js';
+import { distilledTimesteps, samplerFor } from './sampler-choice.js';
 import { type StepRange, stepRange } from './step-range.js';
 import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
 import { type SizeConditions, type TimeIds, timeIdsOf } from './time-ids.js';
@@ -114,7 +114,7 @@ export async function resolveRequest(
   const task = taskOf(options, picture);
   const defaults = defaultsOf(model, task);
   const num = inRange('num', options.num ?? 1, { from: 1, to: mostPictures, whole: true });
-  const { sampler, schedule } = chooseSampler(model, options);
+  const { sampler, schedule } = samplerFor(model, options);
   const steps = inRange('steps', options.steps ?? defaults.steps, {
     from: 1,
     to: sampler.trainTimesteps,

@@ -1,14 +1,13 @@
 /** @file Which sampler and schedule a request takes: the model's own, or another by any of its names. */
-import { complain } from '../core/errors.js';
+import { chooseSampler } from '../schedulers/choose.js';
 import { distributed } from '../schedulers/lcm.js';
 import { resolveSampler, resolveSchedule } from '../schedulers/names.js';
 import type { Sampler } from '../schedulers/sampler.js';
 import type { ScheduleName } from '../schedulers/schedule-names.js';
-import { loadSampler } from '../schedulers/table.js';
 import type { Task } from './families.js';
 import type { TextToImageModel } from './text-to-image-model.js';
 
-export interface SamplerChoice {
+export interface ChosenSampler {
   readonly sampler: Sampler;
   /** Undefined: what the configuration says. */
   readonly schedule: ScheduleName | undefined;
@@ -16,27 +15,19 @@ export interface SamplerChoice {
 
 /**
  * Throws USAGE for unknown names, MODEL_UNSUPPORTED for samplers that do not run or are for another
- * kind of prediction.
+ * kind of model.
  */
-export function chooseSampler(
-  model: TextToImageModel,
+export function samplerFor(
+  { sampler: own, schedulerConfig }: TextToImageModel,
   asked: { readonly sampler?: string | undefined; readonly schedule?: string | undefined },
-): SamplerChoice {
-  const own = model.sampler;
-  if (asked.sampler === undefined) {
-    const schedule = asked.schedule === undefined ? undefined : resolveSchedule(asked.schedule);
-    // What goes with the sampler by itself is what its configuration says.
-    return { sampler: own, schedule: schedule === 'automatic' ? undefined : schedule };
+): ChosenSampler {
+  if (asked.sampler !== undefined) {
+    const choice = resolveSampler(asked.sampler, asked.schedule);
+    return { sampler: chooseSampler(schedulerConfig, choice), schedule: choice.schedule };
   }
-  const { className, config, schedule } = resolveSampler(asked.sampler, asked.schedule);
-  const sampler = loadSampler(model.schedulerConfig, className, config);
-  if (own.predictionType === sampler.predictionType) return { sampler, schedule };
-  throw complain('MODEL_UNSUPPORTED', {
-    where: 'sampler',
-    expected: `one for the model's ${own.predictionType}`,
-    got: `${className}, which is for ${sampler.predictionType}`,
-    next: 'Leave it out to use the sampler of the model.',
-  });
+  const schedule = asked.schedule === undefined ? undefined : resolveSchedule(asked.schedule);
+  // What goes with the model's sampler by itself is what its configuration says.
+  return { sampler: own, schedule: schedule === 'automatic' ? undefined : schedule };
 }
 
 /**

@@ -265,12 +265,27 @@ it.each(refused)('refuses %o', async (options, message) => {
 });
 
 it.each([
-  ['SASolverScheduler', 'which does not run yet'],
-  ['Nonsense', 'the unknown class Nonsense'],
-  ['FlowMatchEulerDiscreteScheduler', 'which is for flow_prediction'],
-])('refuses the sampler %s', async (sampler, message) => {
+  ['Nonsense', 'USAGE', 'sampler: expected a known sampler'],
+  ['Eulr', 'USAGE', 'near to this Euler'],
+  ['FlowMatchEulerDiscreteScheduler', 'MODEL_UNSUPPORTED', 'one for diffusion models'],
+])('refuses the sampler %s', async (sampler, code, message) => {
   await expect(pipe.generate('a', { sampler })).rejects.toMatchObject({
-    code: 'MODEL_UNSUPPORTED',
+    code,
     message: expect.stringContaining(message),
   });
+});
+
+it('draws with any sampler that runs on the model, and the same again', {
+  timeout: 120_000,
+}, async () => {
+  const pictures = new Set<string>();
+  for (const sampler of ['Euler', 'DPM++ SDE', 'Heun', 'DPM++ 2M Karras', 'UniPC']) {
+    const [one, two] = [
+      await pipe.generate('a', { ...small, sampler, seed: 3 }),
+      await pipe.generate('a', { ...small, sampler, seed: 3 }),
+    ];
+    expect(one.images[0]!.pixels).toEqual(two.images[0]!.pixels);
+    pictures.add(one.images[0]!.pixels.join());
+  }
+  expect(pictures.size).toBe(5);
 });
