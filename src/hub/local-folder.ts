@@ -230,6 +230,14 @@ async function wantFile(file: string, expected: string): Promise<void> {
   if (!found) throw complain('MODEL_NOT_FOUND', { where: file, expected, got: 'nothing there' });
 }
 
+/** Python writes infinities bare, as diffusers does for `lambda_min_clipped`; JSON has numbers that large. */
+function withInfinities(text: string): string {
+  if (!text.includes('Infinity')) return text;
+  return text.replace(/"(?:[^"\\]|\\.)*"|\bInfinity\b/g, (token) =>
+    token === 'Infinity' ? '1e999' : token,
+  );
+}
+
 /** Reads a JSON object of at most 25 MB. Throws FILE_READ or CONFIG. */
 export async function readJson(file: string): Promise<JsonObject> {
   const size = await regularFileSize(file);
@@ -242,7 +250,7 @@ export async function readJson(file: string): Promise<JsonObject> {
   });
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(withInfinities(text));
   } catch (cause) {
     const got = (cause as Error).message;
     throw complain('CONFIG', { where: file, expected: 'JSON', got }, cause);

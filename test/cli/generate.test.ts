@@ -1,10 +1,14 @@
 /** @file Pictures by the command: files, what is said of them, and the same picture again. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { optionNames, type optionTable } from '../../src/cli/option-table.js';
+import { referenceWeight } from '../../src/core/reference-weights.js';
+import { type FloatTensor, floatTensor } from '../../src/core/tensor-data.js';
 import { decodeImage, type RasterImage } from '../../src/formats/image.js';
 import { encodePng, readPngText } from '../../src/formats/png.js';
+import { writeSafetensors } from '../../src/formats/safetensors.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
 import { cliFile, collect, plainEnv, startCli } from './run-cli.js';
 import { expectNoControl, filesIn, useScratchFolder, withoutProgress } from './scratch.js';
@@ -141,6 +145,46 @@ describe('every option', () => {
     const { images } = await record('--size', '96x32');
     expect(images[0]).toMatchObject({ width: 96, height: 32 });
     expect(await pixels('maliang-a-fox-5.png')).toMatchObject({ width: 96, height: 32 });
+  });
+
+  const fixture = (path: string): string =>
+    fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
+
+  option('lora', async () => {
+    const layer = 'unet.mid_block.attentions.0.transformer_blocks.0.attn1.to_q';
+    const half = (name: string, ...shape: number[]): [string, FloatTensor] => [
+      `${layer}.${name}.weight`,
+      floatTensor(referenceWeight(name, shape), shape),
+    ];
+    const tensors = [half('lora_A', 2, 32), half('lora_B', 32, 2)];
+    writeFileSync(join(scratch(), 'a:b.safetensors'), writeSafetensors(tensors));
+    const file = 'a:b.safetensors';
+    const [whole, weaker] = [await drawn('--lora', file), await drawn('--lora', `${file}:0.5`)];
+    expect(whole).not.toEqual(await plain());
+    expect(weaker).not.toEqual(whole);
+    expect(await drawn('--lora', `${file}:0.5`, '--lora', `${file}:0.5`)).not.toEqual(weaker);
+  });
+
+  option('embedding', async () => {
+    const file = fixture('inversion/sd1/toy.safetensors');
+    const ask = async (...args: string[]) => {
+      const { exitCode, stderr } = await draw('a toy', '--seed', '5', '--out', 'toy.png', ...args);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+      return pixels('toy.png');
+    };
+    const before = await ask();
+    expect(await ask('--embedding', file)).not.toEqual(before);
+  });
+
+  option('vae', async () => {
+    expect(await drawn('--vae', join(model.path, 'vae'))).toEqual(await plain());
+    const { exitCode, stderr } = await draw('a fox', '--vae', 'none');
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(join('none', 'config.json'));
+  });
+
+  option('prediction', async () => {
+    expect(await drawn('--prediction', 'epsilon')).not.toEqual(await plain());
   });
 
   /** A picture file; red left, blue right, and transparent below the middle when asked. */
