@@ -8,10 +8,12 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { randn } from '../../dist/core/random.js';
 import { initialise } from '../../dist/nn/initialise.js';
-import { adamWStep, createOptimizerState, gradientNorm } from '../../dist/train/adamw.js';
+import { createOptimizerState } from '../../dist/train/adamw.js';
 import { diffusionObjective } from '../../dist/train/diffusion.js';
+import { ParameterLayout } from '../../dist/train/flat-parameters.js';
 import { readGenerator } from '../../dist/train/generator.js';
-import { GradientSession } from '../../dist/train/gradient-session.js';
+import { GradientSession, gradientModel } from '../../dist/train/gradient-session.js';
+import { StepCrew } from '../../dist/train/step-crew.js';
 import { median } from '../machine.mjs';
 import { readProfile } from './profile.mjs';
 
@@ -61,27 +63,24 @@ const objective = diffusionObjective({ generator, run: { microBatch: micro } }, 
   size,
   size,
 ]);
-const session = await GradientSession.create(objective, profilePrefix ? { profilePrefix } : {});
-const { layout } = session;
+const parts = gradientModel(objective);
+const layout = new ParameterLayout(parts.parameters);
 const initial = initialise(layout.entries, { seed: 0, rules: generator.initials });
 const state = createOptimizerState(layout.flatten(initial));
-const gradient = new Float32Array(layout.length);
-const parts = batch / micro;
-const batches = Array.from({ length: parts }, (_, part) => makeFeeds(10 * part));
+const microBatches = batch / micro;
+const crew = await StepCrew.create(parts, state, { microBatches });
+const batches = Array.from({ length: microBatches }, (_, part) => makeFeeds(10 * part));
 let done = 0;
 
 async function step() {
-  const parameters = layout.views(state.parameters);
-  gradient.fill(0);
-  for (const feeds of batches) await session.accumulate(parameters, feeds, gradient);
-  const norm = gradientNorm(gradient) / parts;
-  adamWStep(state, gradient, {
+  const { norm } = await crew.gradient(async (part) => batches[part]);
+  await crew.update({
     betas: [0.9, 0.99],
     eps: 1e-8,
     weightDecay: 0.02,
     learningRate: 1e-4,
     step: ++done,
-    gradientScale: Math.min(1, 1 / norm) / parts,
+    gradientScale: Math.min(1, 1 / norm) / microBatches,
     decayedLength: layout.decayedLength,
     averageDecay: 0.999,
   });
@@ -93,7 +92,7 @@ for (let run = 0; run < warmups + repeats; run++) {
   await step();
   if (run >= warmups) milliseconds.push(performance.now() - start);
 }
-await session.dispose();
+await crew.dispose();
 const middle = median(milliseconds);
 const result = {
   mode: 'maliang',
@@ -103,23 +102,27 @@ const result = {
   milliseconds: milliseconds.map((ms) => Math.round(ms)),
   imagesPerSecond: Math.round((100 * 1000 * batch) / middle) / 100,
 };
-if (profilePrefix) {
+if (profilePrefix) result.profile = { stepMs: Math.round(middle), ...(await profile()) };
+process.stdout.write(`${JSON.stringify(result)}\n`);
+
+/** Milliseconds of one step on one core by kind of operation: every micro-batch, one after the other. */
+async function profile() {
+  const session = await GradientSession.load(parts, { profilePrefix, threads: 1 });
+  for (let run = 0; run < warmups + repeats; run++) {
+    await session.run(layout.views(Float32Array.from(state.parameters)), batches[0]);
+  }
+  await session.dispose();
   const folder = dirname(profilePrefix);
   const names = await readdir(folder);
   const path = join(
     folder,
     names.find((name) => name.startsWith(basename(profilePrefix))),
   );
-  const { byKind, byOperation } = readProfile(path, (warmups + repeats) * parts);
+  const { byKind, byOperation } = readProfile(path, warmups + repeats);
   rmSync(path);
   const perStep = (table) =>
     Object.fromEntries(
-      Object.entries(table).map(([key, ms]) => [key, Math.round(10 * ms * parts) / 10]),
+      Object.entries(table).map(([key, ms]) => [key, Math.round(10 * ms * microBatches) / 10]),
     );
-  result.profile = {
-    stepMs: Math.round(middle),
-    byKind: perStep(byKind),
-    byOperation: perStep(byOperation),
-  };
+  return { byKind: perStep(byKind), byOperation: perStep(byOperation) };
 }
-process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -30,11 +30,17 @@ export class Interruption {
   }
 
   readonly #onSignal = (name: SignalName): void => {
-    if (this.#received) process.exit(exitCodes[name]);
+    if (this.#received) this.#dieOf(name);
     this.#received = name;
     if (this.#terminal.isTerminal('stderr')) {
       this.#terminal.note(`\n${this.#terminal.say('note.stopping')}`);
     }
     this.#controller.abort();
   };
+
+  /** As if nobody had listened: `process.exit` would wait for threads that compute, and abort. */
+  #dieOf(name: SignalName): void {
+    this[Symbol.dispose]();
+    process.kill(process.pid, name);
+  }
 }

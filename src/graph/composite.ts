@@ -76,6 +76,13 @@ export function geluTanhSlope(x: Tensor): Tensor {
   return mul(add(mul(square(x), 3 * 0.044715), 1), geluSlope);
 }
 
+/** Gelu written so that its gradient shares the distribution or the tanh. */
+export function geluForm(node: TensorOf<'Gelu'>): Tensor {
+  const x = node.inputs[0]!;
+  if (node.attributes.approximate === 'none') return mul(x, normalCdf(x));
+  return mul(mul(x, add(geluTanh(x), 1)), 0.5);
+}
+
 /** The groups of a picture as rows: [n, c, ..] -> [n, groups, c/groups·pixels]. */
 export function groupRows(x: Tensor, groups: number): Tensor {
   return reshape(x, [x.shape[0]!, groups, -1]);

@@ -4,6 +4,7 @@ import { type Dtype, numberToF16, type TensorData } from '../core/tensor-data.js
 import { type ExternalTensor, encodeOnnx, onnxDtypes } from '../formats/onnx.js';
 import {
   attentionForm,
+  geluForm,
   groupNormForm,
   layerNormForm,
   quickGeluForm,
@@ -24,6 +25,7 @@ import { Emitter } from './emitter.js';
 import type { GraphDtype, Op } from './ops.js';
 import { rewriteToFixpoint } from './rewrite.js';
 import { commonSubexpressions } from './rewrites/common-subexpressions.js';
+import { simplify } from './rewrites/simplify.js';
 import { type Graph, type Tensor, type TensorOf, topologicalOrder } from './tensor.js';
 
 type EmitRule<K extends Op> = (node: TensorOf<K>, inputs: readonly string[], to: Emitter) => string;
@@ -295,6 +297,7 @@ const trainingForms: { readonly [K in Op]?: Lowered<K>['form'] } = {
   LayerNorm: layerNormForm,
   RmsNorm: rmsNormForm,
   Attention: attentionForm,
+  Gelu: geluForm,
 };
 
 /** Replaces compound operations by the forms emission knows, then merges equal nodes. */
@@ -308,7 +311,8 @@ export function lower(graph: Graph, training: boolean): Graph {
     const result = (form ?? extra)?.(node);
     return result;
   };
-  return commonSubexpressions(rewriteToFixpoint(graph, formOf));
+  const lowered = rewriteToFixpoint(graph, formOf);
+  return commonSubexpressions(training ? simplify(lowered) : lowered);
 }
 
 /** Where a parameter's values come from: a file, or undefined for an input fed at every run. */

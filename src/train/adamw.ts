@@ -17,20 +17,60 @@ export interface OptimizerState {
   readonly average: Float32Array;
 }
 
+/** A range of a flat vector. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A vector in memory that worker threads share. */
+export function sharedVector(length: number): Float32Array {
+  return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT));
+}
+
+function sharedCopy(vector: Float32Array): Float32Array {
+  const copy = sharedVector(vector.length);
+  copy.set(vector);
+  return copy;
+}
+
+/** A fresh state around parameters, in shared memory. */
 export function createOptimizerState(parameters: Float32Array): OptimizerState {
   return {
-    parameters,
-    firstMoment: new Float32Array(parameters.length),
-    secondMoment: new Float32Array(parameters.length),
-    average: parameters.slice(),
+    parameters: sharedCopy(parameters),
+    firstMoment: sharedVector(parameters.length),
+    secondMoment: sharedVector(parameters.length),
+    average: sharedCopy(parameters),
   };
 }
 
-/** Euclidean norm of a gradient. */
-export function gradientNorm(gradient: Float32Array): number {
-  let total = 0;
-  for (let i = 0; i < gradient.length; i++) total += gradient[i]! * gradient[i]!;
-  return Math.sqrt(total);
+/** A copy of a state in shared memory. */
+export function shareState(state: OptimizerState): OptimizerState {
+  return {
+    parameters: sharedCopy(state.parameters),
+    firstMoment: sharedCopy(state.firstMoment),
+    secondMoment: sharedCopy(state.secondMoment),
+    average: sharedCopy(state.average),
+  };
+}
+
+/** Sum of the squares of a range; four running sums, since one would wait for itself at every value. */
+export function squaresOf(vector: Float32Array, { from, to }: Range): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  let i = from;
+  for (; i + 3 < to; i += 4) {
+    a += vector[i]! * vector[i]!;
+    b += vector[i + 1]! * vector[i + 1]!;
+    c += vector[i + 2]! * vector[i + 2]!;
+    d += vector[i + 3]! * vector[i + 3]!;
+  }
+  for (; i < to; i++) a += vector[i]! * vector[i]!;
+  return a + b + c + d;
+}
+
+/** Adds a range of one vector to the same range of another. */
+export function addInto(sum: Float32Array, part: Float32Array, { from, to }: Range): void {
+  for (let i = from; i < to; i++) sum[i] = sum[i]! + part[i]!;
 }
 
 export interface StepOptions extends AdamWOptions {
@@ -45,15 +85,17 @@ export interface StepOptions extends AdamWOptions {
   readonly averageDecay: number;
 }
 
-/** One update of parameters, moments and average. */
+/** One update of parameters, moments and average, of all values or those of a range. */
 export function adamWStep(
   state: OptimizerState,
   gradient: Float32Array,
   options: StepOptions,
+  { from, to }: Range = { from: 0, to: gradient.length },
 ): void {
   const { decayedLength, weightDecay } = options;
-  updateRange(state, gradient, options, 0, decayedLength, weightDecay);
-  updateRange(state, gradient, options, decayedLength, gradient.length, 0);
+  const border = Math.min(Math.max(decayedLength, from), to);
+  updateRange(state, gradient, options, from, border, weightDecay);
+  updateRange(state, gradient, options, border, to, 0);
 }
 
 function updateRange(

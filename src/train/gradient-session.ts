@@ -1,11 +1,12 @@
-/** @file Loss and gradients as one loaded graph, accumulated over micro-batches into a flat vector. */
+/** @file Loss and gradients as one loaded graph, with a flat vector for the gradients. */
 import { internal } from '../core/errors.js';
 import type { FloatTensor, TensorData } from '../core/tensor-data.js';
-import { emitOnnx } from '../graph/emit.js';
+import { type EmittedModel, emitOnnx } from '../graph/emit.js';
 import { grad } from '../graph/grad.js';
-import { type Graph, parametersOf, type Tensor } from '../graph/tensor.js';
+import { sliceWeights } from '../graph/rewrites/slice-weights.js';
+import { parametersOf, type Tensor } from '../graph/tensor.js';
 import { LocalSession, type SessionOptions } from '../runtime/session.js';
-import { ParameterLayout } from './flat-parameters.js';
+import { ParameterLayout, type ParameterShape } from './flat-parameters.js';
 
 const gradientName = (parameter: string): string => `gradient of ${parameter}`;
 
@@ -17,67 +18,72 @@ export interface Objective {
   readonly frozen?: ReadonlyMap<string, TensorData>;
 }
 
+/** An objective ready to be loaded, also in another thread: it holds data only. */
+export interface GradientModel {
+  readonly model: EmittedModel;
+  /** The parameters that are trained. */
+  readonly parameters: readonly ParameterShape[];
+  /** Names of the scalars beside the gradients, the loss first. */
+  readonly reports: readonly string[];
+  readonly frozen: ReadonlyMap<string, TensorData>;
+}
+
+/** Every parameter below the loss is trained, except the frozen ones. */
+export function gradientModel(objective: Objective): GradientModel {
+  const { reports = {}, frozen = new Map<string, TensorData>() } = objective;
+  const outputs = new Map(
+    sliceWeights(new Map([['loss', objective.loss], ...Object.entries(reports)])),
+  );
+  const loss = outputs.get('loss')!;
+  const trained = [...parametersOf([loss])].filter(([name]) => !frozen.has(name));
+  const gradients = grad(
+    loss,
+    trained.map(([, tensor]) => tensor),
+  );
+  trained.forEach(([name], i) => {
+    outputs.set(gradientName(name), gradients[i]!);
+  });
+  return {
+    model: emitOnnx(outputs, { training: true }),
+    parameters: trained.map(([name, { shape }]) => ({ name, shape })),
+    reports: ['loss', ...Object.keys(reports)],
+    frozen,
+  };
+}
+
 export class GradientSession implements AsyncDisposable {
   readonly layout: ParameterLayout;
   readonly #session: LocalSession;
-  readonly #reportNames: readonly string[];
-  readonly #frozen: ReadonlyMap<string, TensorData>;
-  readonly #scratch: Float32Array;
-  readonly #scratchViews: ReadonlyMap<string, FloatTensor>;
+  readonly #parts: GradientModel;
+  readonly #views: ReadonlyMap<string, FloatTensor>;
+  /** Gradients of the last run, laid out as the parameters. */
+  readonly gradient: Float32Array;
 
-  private constructor(
-    session: LocalSession,
-    layout: ParameterLayout,
-    reports: readonly string[],
-    frozen: ReadonlyMap<string, TensorData>,
-  ) {
+  private constructor(session: LocalSession, parts: GradientModel) {
     this.#session = session;
-    this.#frozen = frozen;
-    this.layout = layout;
-    this.#reportNames = reports;
-    this.#scratch = new Float32Array(layout.length);
-    const views = [...layout.views(this.#scratch)];
-    this.#scratchViews = new Map(views.map(([name, view]) => [gradientName(name), view]));
+    this.#parts = parts;
+    this.layout = new ParameterLayout(parts.parameters);
+    this.gradient = new Float32Array(this.layout.length);
+    const views = [...this.layout.views(this.gradient)];
+    this.#views = new Map(views.map(([name, view]) => [gradientName(name), view]));
   }
 
-  /** Every parameter below the loss is trained, except the frozen ones. */
-  static async create(
-    objective: Objective,
-    options: SessionOptions = {},
-  ): Promise<GradientSession> {
-    const { frozen = new Map<string, TensorData>() } = objective;
-    const found = [...parametersOf([objective.loss])];
-    const trained = found.filter(([name]) => !frozen.has(name));
-    const layout = new ParameterLayout(trained.map(([name, { shape }]) => ({ name, shape })));
-    const gradients = grad(
-      objective.loss,
-      trained.map(([, tensor]) => tensor),
-    );
-    const outputs = new Map<string, Tensor>([['loss', objective.loss]]);
-    for (const [name, tensor] of Object.entries(objective.reports ?? {})) outputs.set(name, tensor);
-    trained.forEach(([name], i) => {
-      outputs.set(gradientName(name), gradients[i]!);
-    });
-    const model = emitOnnx(outputs as Graph, { training: true });
-    const session = await LocalSession.create(model, options);
-    const reports = ['loss', ...Object.keys(objective.reports ?? {})];
-    return new GradientSession(session, layout, reports, frozen);
+  static async load(parts: GradientModel, options: SessionOptions = {}): Promise<GradientSession> {
+    return new GradientSession(await LocalSession.create(parts.model, options), parts);
   }
 
-  /** Adds this micro-batch's gradient to `gradient` and returns loss and reports. */
-  async accumulate(
+  /** Writes the gradients of a batch into `gradient`; returns loss and reports. */
+  async run(
     parameters: ReadonlyMap<string, TensorData>,
     batch: ReadonlyMap<string, TensorData>,
-    gradient: Float32Array,
   ): Promise<Record<string, number>> {
-    const feeds = new Map([...parameters, ...this.#frozen, ...batch]);
-    const results = await this.#session.run(feeds, this.#scratchViews);
-    const scratch = this.#scratch;
-    for (let i = 0; i < scratch.length; i++) gradient[i] = gradient[i]! + scratch[i]!;
+    const { frozen, reports } = this.#parts;
+    const feeds = new Map([...parameters, ...frozen, ...batch]);
+    const results = await this.#session.run(feeds, this.#views);
     return Object.fromEntries(
-      this.#reportNames.map((name) => {
+      reports.map((name) => {
         const value = results.get(name);
-        if (!value) throw internal('accumulate', `no output "${name}"`);
+        if (!value) throw internal('gradients', `no output "${name}"`);
         return [name, Number(value.data[0])];
       }),
     );

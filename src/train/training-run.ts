@@ -5,13 +5,7 @@ import { join } from 'node:path';
 import { complain, MaliangError, throwIfAborted } from '../core/errors.js';
 import type { FloatTensor, TensorData } from '../core/tensor-data.js';
 import { isPartialOf, writeError } from '../hub/atomic-file.js';
-import {
-  adamWStep,
-  averageDecayAt,
-  createOptimizerState,
-  gradientNorm,
-  type OptimizerState,
-} from './adamw.js';
+import { averageDecayAt, createOptimizerState, type OptimizerState, shareState } from './adamw.js';
 import {
   checkpointFile,
   type Progress,
@@ -19,12 +13,13 @@ import {
   requireCheckpoint,
   writeCheckpoint,
 } from './checkpoint.js';
-import type { ParameterLayout } from './flat-parameters.js';
-import { GradientSession, type Objective } from './gradient-session.js';
+import { ParameterLayout } from './flat-parameters.js';
+import { gradientModel, type Objective } from './gradient-session.js';
 import { learningRateAt } from './learning-rate.js';
 import { appendLoss, lossLogFile, type StepReport, trimLossLog } from './loss-log.js';
 import { RunLock } from './run-lock.js';
 import type { RunSettings } from './run-settings.js';
+import { StepCrew } from './step-crew.js';
 
 export type { StepReport } from './loss-log.js';
 
@@ -54,16 +49,16 @@ export class TrainingRun implements AsyncDisposable {
   readonly settings: RunSettings;
   readonly #options: RunOptions;
   readonly #lock: RunLock;
-  readonly #session: GradientSession;
+  readonly #crew: StepCrew;
+  readonly #layout: ParameterLayout;
   readonly #state: OptimizerState;
-  readonly #gradient: Float32Array;
   #step: number;
   #elapsedMs: number;
   #savedStep: number | undefined;
   #savedAt = Date.now();
 
   private constructor(
-    { lock, session }: { lock: RunLock; session: GradientSession },
+    { lock, crew, layout }: { lock: RunLock; crew: StepCrew; layout: ParameterLayout },
     start: Progress & { state: OptimizerState; savedStep: number | undefined },
     settings: RunSettings,
     options: RunOptions,
@@ -71,9 +66,9 @@ export class TrainingRun implements AsyncDisposable {
     this.settings = settings;
     this.#options = options;
     this.#lock = lock;
-    this.#session = session;
+    this.#crew = crew;
+    this.#layout = layout;
     this.#state = start.state;
-    this.#gradient = new Float32Array(session.layout.length);
     this.#step = start.step;
     this.#elapsedMs = start.elapsedMs;
     this.#savedStep = start.savedStep;
@@ -93,15 +88,17 @@ export class TrainingRun implements AsyncDisposable {
     throwIfAborted('training', options.signal);
     await prepareFolder(options);
     const lock = await RunLock.acquire(options.folder);
-    let session: GradientSession | undefined;
     try {
       await removePartials(options.folder);
-      session = await GradientSession.create(objective, { threads: settings.threads });
-      const start = await startOf(session.layout, initial, options);
+      const parts = gradientModel(objective);
+      const layout = new ParameterLayout(parts.parameters);
+      const start = await startOf(layout, initial, options);
       await trimLossLog(join(options.folder, lossLogFile), start.step);
-      return new TrainingRun({ lock, session }, start, settings, options);
+      const { batchSize, microBatch, threads } = settings;
+      const microBatches = batchSize / microBatch;
+      const crew = await StepCrew.create(parts, start.state, { microBatches, threads });
+      return new TrainingRun({ lock, crew, layout }, start, settings, options);
     } catch (error) {
-      await session?.dispose();
       await lock.release();
       throw error;
     }
@@ -116,14 +113,14 @@ export class TrainingRun implements AsyncDisposable {
     return this.#step >= this.settings.steps;
   }
 
-  /** Current parameters by name, sharing the run's memory. */
+  /** A copy of the current parameters by name. */
   parameters(): Map<string, FloatTensor> {
-    return this.#session.layout.views(this.#state.parameters);
+    return this.#layout.views(new Float32Array(this.#state.parameters));
   }
 
-  /** Averaged parameters by name, sharing the run's memory: what to sample and ship. */
+  /** A copy of the averaged parameters by name: what to sample and ship. */
   averages(): Map<string, FloatTensor> {
-    return this.#session.layout.views(this.#state.average);
+    return this.#layout.views(new Float32Array(this.#state.average));
   }
 
   /**
@@ -151,11 +148,12 @@ export class TrainingRun implements AsyncDisposable {
   async update(makeBatch: MakeBatch): Promise<StepReport> {
     const started = performance.now();
     const { batchSize, microBatch, checkpointMinutes } = this.settings;
-    const parts = batchSize / microBatch;
-    const values = await this.#accumulate(makeBatch, parts);
-    const norm = gradientNorm(this.#gradient) / parts;
+    const { values, norm } = await this.#crew.gradient((part) => {
+      throwIfAborted('training', this.#options.signal);
+      return makeBatch(this.#step * batchSize + part * microBatch, microBatch);
+    });
     this.#requireFinite(values.loss!, norm);
-    const learningRate = this.#optimize(norm, parts);
+    const learningRate = await this.#optimize(norm, batchSize / microBatch);
     const stepMs = performance.now() - started;
     this.#elapsedMs += stepMs;
     const report = this.#report(values, learningRate, norm, stepMs);
@@ -172,13 +170,13 @@ export class TrainingRun implements AsyncDisposable {
     await this.#lock.confirm();
     const path = join(this.#options.folder, checkpointFile);
     const done = { step: this.#step, elapsedMs: this.#elapsedMs };
-    await writeCheckpoint(path, this.#session.layout, this.#state, done);
+    await writeCheckpoint(path, this.#layout, this.#state, done);
     this.#savedStep = this.#step;
     this.#savedAt = Date.now();
   }
 
   async dispose(): Promise<void> {
-    await this.#session.dispose();
+    await this.#crew.dispose();
     await this.#lock.release();
   }
 
@@ -186,24 +184,7 @@ export class TrainingRun implements AsyncDisposable {
     await this.dispose();
   }
 
-  /** Sums the gradients of one batch into `#gradient`; returns loss and reports, averaged. */
-  async #accumulate(makeBatch: MakeBatch, parts: number): Promise<Record<string, number>> {
-    const { batchSize, microBatch } = this.settings;
-    const parameters = this.parameters();
-    const totals: Record<string, number> = {};
-    this.#gradient.fill(0);
-    for (let part = 0; part < parts; part++) {
-      throwIfAborted('training', this.#options.signal);
-      const batch = await makeBatch(this.#step * batchSize + part * microBatch, microBatch);
-      const values = await this.#session.accumulate(parameters, batch, this.#gradient);
-      for (const [name, value] of Object.entries(values)) {
-        totals[name] = (totals[name] ?? 0) + value / parts;
-      }
-    }
-    return totals;
-  }
-
-  #optimize(norm: number, parts: number): number {
+  async #optimize(norm: number, parts: number): Promise<number> {
     const { optimizer, steps } = this.settings;
     this.#step += 1;
     const learningRate = learningRateAt(this.#step, {
@@ -212,12 +193,12 @@ export class TrainingRun implements AsyncDisposable {
       totalSteps: steps,
       decayShare: optimizer.decayShare,
     });
-    adamWStep(this.#state, this.#gradient, {
+    await this.#crew.update({
       ...optimizer,
       learningRate,
       step: this.#step,
       gradientScale: Math.min(1, optimizer.clipNorm / (norm + 1e-12)) / parts,
-      decayedLength: this.#session.layout.decayedLength,
+      decayedLength: this.#layout.decayedLength,
       averageDecay: averageDecayAt(this.#step, optimizer.averageDecay),
     });
     return learningRate;
@@ -294,7 +275,7 @@ async function startOf(
 ): Promise<Progress & { state: OptimizerState; savedStep: number | undefined }> {
   if (resume) {
     const found = await readCheckpoint(join(folder, checkpointFile), layout);
-    return { ...found, savedStep: found.step };
+    return { ...found, state: shareState(found.state), savedStep: found.step };
   }
   const values = start ? floatsOf(start) : initial(layout.entries);
   const state = createOptimizerState(layout.flatten(values));

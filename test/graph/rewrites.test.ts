@@ -16,6 +16,7 @@ import {
   filled,
   groupNorm,
   indices,
+  matmul,
   max,
   maximum,
   mean,
@@ -43,6 +44,7 @@ import { rewrite, rewriteToFixpoint } from '../../src/graph/rewrite.js';
 import { commonSubexpressions } from '../../src/graph/rewrites/common-subexpressions.js';
 import { foldConstants } from '../../src/graph/rewrites/fold-constants.js';
 import { simplify } from '../../src/graph/rewrites/simplify.js';
+import { sliceWeights } from '../../src/graph/rewrites/slice-weights.js';
 import {
   type Graph,
   input,
@@ -56,16 +58,21 @@ import { values } from './case.js';
 import { relativeError } from './losses.js';
 import { randomFeeds, randomGraph } from './random-graph.js';
 
-const passes = { commonSubexpressions, foldConstants, simplify } as const;
+const passes = { commonSubexpressions, foldConstants, simplify, sliceWeights } as const;
 
 const countNodes = (graph: Graph): number => topologicalOrder(graph.values()).length;
 const opsOf = (graph: Graph): string[] => topologicalOrder(graph.values()).map(({ op }) => op);
 const one = (y: Tensor): Graph => new Map([['y', y]]);
 
-function expectSameResults(before: Graph, after: Graph, tolerance: number): void {
+function expectSameResults(
+  before: Graph,
+  after: Graph,
+  tolerance: number,
+  feeds = randomFeeds,
+): void {
   verifyGraph(after);
   expect([...after.keys()]).toEqual([...before.keys()]);
-  const [old, fresh] = [interpret(before, randomFeeds), interpret(after, randomFeeds)];
+  const [old, fresh] = [interpret(before, feeds), interpret(after, feeds)];
   for (const [i, reference] of old.entries()) {
     if (!reference.every((value) => Math.abs(value) < 1e30)) continue;
     expect(relativeError(fresh[i]!, reference)).toBeLessThanOrEqual(tolerance);
@@ -83,7 +90,7 @@ describe('random graphs', () => {
           fc.property(randomGraph(dtype), (graph) => {
             const after = pass(graph);
             expectSameResults(graph, after, tolerance);
-            if (name !== 'simplify')
+            if (name !== 'simplify' && name !== 'sliceWeights')
               expect(countNodes(after)).toBeLessThanOrEqual(countNodes(graph));
           }),
           { numRuns: 1000, seed: 1 },
@@ -183,6 +190,42 @@ describe('commonSubexpressions', () => {
     const y = silu(groupNorm(conv2d(picture, w, undefined, { padding: 1 }), vector, vector, 2));
     const graph: Graph = new Map([['w', grad(sum(square(y)), [w])[0]!]]);
     expect(countNodes(commonSubexpressions(graph))).toBeLessThan(countNodes(graph));
+  });
+});
+
+describe('sliceWeights', () => {
+  const x = input('x', [2, 3, 4]);
+  const [weight, bias] = [parameter('w', [4, 6]), parameter('b', [6])];
+  const feeds = new Map([
+    ['x', values([2, 3, 4], 'any', 1)],
+    ['w', values([4, 6], 'any', 2)],
+    ['b', values([6], 'any', 3)],
+  ]);
+
+  test('turns halves of a layer into layers of half the width', () => {
+    const whole = add(matmul(x, weight), bias);
+    const y = mul(sliceAxis(whole, 2, 0, 3), sliceAxis(whole, 2, 3, 3));
+    const after = sliceWeights(one(y));
+    expectSameResults(one(y), after, 1e-12, feeds);
+    const products = topologicalOrder(after.values()).filter(({ op }) => op === 'MatMul');
+    expect(products.map(({ shape }) => shape)).toEqual([
+      [2, 3, 3],
+      [2, 3, 3],
+    ]);
+    const parts = (of: Graph): Tensor[] => grad(sum(of.get('y')!), [weight, bias]);
+    const named = (list: Tensor[]): Graph => new Map(list.map((part, i) => [`g${i}`, part]));
+    expectSameResults(named(parts(one(y))), named(parts(after)), 1e-12, feeds);
+  });
+
+  test('leaves alone slices of tokens, of batched products and of plain sums', () => {
+    const batched = matmul(x, parameter('v', [2, 4, 6]));
+    for (const y of [
+      sliceAxis(matmul(x, weight), 1, 0, 2),
+      sliceAxis(batched, 2, 0, 3),
+      sliceAxis(add(x, parameter('c', [4])), 2, 0, 2),
+    ]) {
+      expect(sliceWeights(one(y)).get('y')).toBe(y);
+    }
   });
 });
 

@@ -1,0 +1,56 @@
+/** @file A thread of a training run: gradients of its micro-batches, then its share of the optimiser's update. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { MaliangError } from '../core/errors.js';
+import { adamWStep, addInto, squaresOf } from './adamw.js';
+import { GradientSession } from './gradient-session.js';
+import type { StepReply, StepRequest, WorkerStart } from './step-messages.js';
+
+const { parts, threads, state, gradients, index } = workerData as WorkerStart;
+const session = await GradientSession.load(parts, { threads });
+/** ONNX Runtime takes no shared memory, so the parameters are copied at the start of a step. */
+const parameters = new Float32Array(session.layout.length);
+const parameterViews = session.layout.views(parameters);
+
+async function addGradient({
+  feeds,
+  isFirst,
+}: Extract<StepRequest, { kind: 'gradient' }>): Promise<StepReply> {
+  if (isFirst) parameters.set(state.parameters);
+  const values = await session.run(parameterViews, feeds);
+  const sum = gradients[index]!;
+  if (isFirst) sum.set(session.gradient);
+  else addInto(sum, session.gradient, { from: 0, to: sum.length });
+  return { kind: 'values', values };
+}
+
+async function answer(request: StepRequest): Promise<StepReply> {
+  const [total] = gradients as [Float32Array];
+  switch (request.kind) {
+    case 'gradient':
+      return addGradient(request);
+    case 'sum':
+      for (const part of gradients.slice(1, request.workers)) addInto(total, part, request.range);
+      return { kind: 'squares', squares: squaresOf(total, request.range) };
+    case 'update':
+      adamWStep(state, total, request.options, request.range);
+      return { kind: 'done' };
+    case 'end':
+      await session.dispose();
+      return { kind: 'done' };
+  }
+}
+
+function failure(cause: unknown): StepReply {
+  const code = cause instanceof MaliangError ? cause.code : 'INTERNAL';
+  return { kind: 'failed', code, message: cause instanceof Error ? cause.message : `${cause}` };
+}
+
+parentPort!.on('message', (request: StepRequest) => {
+  answer(request)
+    .catch(failure)
+    .then((reply) => {
+      parentPort!.postMessage(reply);
+      if (request.kind === 'end') parentPort!.close();
+    });
+});
+parentPort!.postMessage({ kind: 'ready' } satisfies StepReply);
