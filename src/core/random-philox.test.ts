@@ -46,7 +46,9 @@ describe('PhiloxGenerator', () => {
   });
 
   it('refuses seeds and counts that are none', () => {
-    expect(() => new PhiloxGenerator(-1)).toThrowErrorMatchingInlineSnapshot();
+    expect(() => new PhiloxGenerator(-1)).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: PhiloxGenerator: expected a seed that is an integer from 0 to 18446744073709551615, got -1. Give seeds above 9007199254740991 as bigint.]`,
+    );
     expect(() => new PhiloxGenerator(1).randn(0.5)).toThrow(/whole number/);
   });
 });

@@ -61,7 +61,7 @@ describe('resolveSampler', () => {
 
   it('says what is wrong with a name', () => {
     expect(() => resolveSampler('eulr a')).toThrowErrorMatchingInlineSnapshot(
-      `[MaliangError: sampler: expected a known sampler, near to this Euler a, euler a, euler_a, got eulr a. Run \`maliang samplers\` for all of them.]`,
+      `[MaliangError: sampler: expected a known sampler, near to this Euler a, euler_a, got eulr a. Run \`maliang samplers\` for all of them.]`,
     );
     expect(() => resolveSampler('quantum leap')).toThrowErrorMatchingInlineSnapshot(
       `[MaliangError: sampler: expected a known sampler, got quantum leap. Run \`maliang samplers\` for all of them.]`,

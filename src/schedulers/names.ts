@@ -78,7 +78,7 @@ function rowOf(name: string): Found {
     const row = key.endsWith(ending) ? known.get(key.slice(0, -ending.length)) : undefined;
     if (row) return { row, spoken: schedule };
   }
-  if (!namesNotRun.has(key)) throw unknown('sampler', name, [...labels, ...known.keys()]);
+  if (!namesNotRun.has(key)) throw unknown('sampler', name, spellings);
   throw complain('MODEL_UNSUPPORTED', {
     where: 'sampler',
     expected: `one of ${labels.join(', ')}`,
@@ -88,6 +88,7 @@ function rowOf(name: string): Found {
 }
 
 const labels = samplerNames.map(({ label }) => label);
+const spellings = samplerNames.flatMap((row) => [row.label, ...row.aliases, row.className]);
 
 /** Rows by every name; a class name alone means the class without further keys. */
 const known = new Map<string, Found['row']>(
