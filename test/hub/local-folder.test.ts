@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { TensorData } from '../../src/core/tensor-data.js';
 import { readTensor, writeSafetensors } from '../../src/formats/safetensors.js';
@@ -141,8 +141,9 @@ describe('model_index.json', () => {
 
   it('reads what diffusers wrote', async () => {
     const folder = new URL('../fixtures/pipelines/', import.meta.url);
-    for (const name of await readdir(folder)) {
-      const model = await readModelFolder(new URL(name, folder).pathname);
+    const files = await readdir(folder, { recursive: true });
+    for (const file of files.filter((name) => basename(name) === 'model_index.json')) {
+      const model = await readModelFolder(new URL(dirname(file), folder).pathname);
       expect(model.className).toMatch(/Pipeline$/);
       expect([...model.components.keys()]).toEqual(expect.arrayContaining(['unet', 'scheduler']));
     }
