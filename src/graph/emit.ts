@@ -347,14 +347,23 @@ function emitParameter(
   return to.node('Cast', [name], { to: { int: onnxDtypes[node.dtype] } });
 }
 
+/** Stored dtypes that ONNX Runtime's Gather does not take. */
+const gathersNot: ReadonlySet<Dtype | undefined> = new Set(['f8e4m3fn', 'f8e5m2']);
+
 interface Weights {
   readonly source: WeightSource;
   /** Parameters that only lookups read: the rows found are cast, so that no whole table is copied. */
   readonly tables: ReadonlySet<Tensor>;
 }
 
-function lookupTables(order: readonly Tensor[], outputs: Iterable<Tensor>): Set<Tensor> {
-  const tables = new Set(order.filter(({ op }) => op === 'Parameter'));
+function lookupTables(
+  order: readonly Tensor[],
+  outputs: Iterable<Tensor>,
+  source: WeightSource,
+): Set<Tensor> {
+  const isTable = (node: Tensor): boolean =>
+    node.op === 'Parameter' && !gathersNot.has(source(node.attributes.name)?.dtype);
+  const tables = new Set(order.filter(isTable));
   for (const output of outputs) tables.delete(output);
   for (const { op, inputs } of order) {
     inputs.forEach((source, i) => {
@@ -403,7 +412,7 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): EmittedModel 
   const lowered = lower(graph, training);
   const order = topologicalOrder(lowered.values());
   const names = new Map<Tensor, string>();
-  const tables = lookupTables(order, lowered.values());
+  const tables = lookupTables(order, lowered.values(), weights);
   const to = new Emitter(order, new Set([...leafNames(order, lowered), ...lowered.keys()]));
   for (const tensor of order) {
     const inputs = tensor.inputs.map((source) => names.get(source)!);

@@ -62,7 +62,7 @@ it.each(Object.keys(stored))('%s behind a link', async (name) => {
 });
 
 it.each(Object.keys(stored))(
-  '%s looked up row by row, without a copy of the table',
+  '%s looked up row by row, without a copy of the table where ONNX Runtime can',
   async (name) => {
     const { tensors } = await readWeightFile(
       join(folder, 'snapshots', 'main', 'model.safetensors'),
@@ -74,7 +74,8 @@ it.each(Object.keys(stored))(
     const names = Buffer.from(bytes)
       .toString('latin1')
       .match(/Gather|Cast/g);
-    expect([...new Set(names)]).toEqual(name === 'f32' ? ['Gather'] : ['Gather', 'Cast']);
+    const order = name.startsWith('f8') ? ['Cast', 'Gather'] : ['Gather', 'Cast'];
+    expect([...new Set(names)]).toEqual(name === 'f32' ? ['Gather'] : order);
     await using session = await engine.load(graph, { weights });
     const ids: TensorData = { dtype: 'i64', shape: [2], data: BigInt64Array.of(2n, 0n) };
     const found = (await session.run(new Map([['ids', ids]]))).get('rows')!;
