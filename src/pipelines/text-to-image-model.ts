@@ -157,10 +157,12 @@ async function readScheduler(
     ([key, value]) => Object.hasOwn(stored, key) && stored[key] !== value,
   );
   const sampler = loadSampler(config);
+  // What the file leaves out is the other class's default, whatever the pipeline corrects.
+  const switchable = { ...stored, ...Object.fromEntries(changed) };
   const fixes = changed.map(
     ([key, value]) => `${file}: ${key} ${stored[key]} is read as ${value}, as diffusers does.`,
   );
-  return { config, sampler, warnings: [...fixes, ...sampler.warnings] };
+  return { config: switchable, sampler, warnings: [...fixes, ...sampler.warnings] };
 }
 
 /** The `_maliang` block of model_index.json. */

@@ -12,6 +12,8 @@ const f = Math.fround;
 const order = 4;
 /** Model calls of the Runge-Kutta start: three steps of four. */
 const startCalls = 12;
+/** Of the four calls of a Runge-Kutta step. */
+const weights = [1 / 6, 1 / 3, 1 / 3, 1 / 6] as const;
 
 /** Keys and defaults of diffusers' PNDMScheduler. */
 export const pndmFields = {
@@ -54,23 +56,23 @@ export function pndmSchedule(config: PndmConfig, steps: number): PndmSchedule {
   };
 }
 
-/** Runs PNDM. Each call moves the latents; only a run from the beginning may have a Runge-Kutta start. */
+/** Runs PNDM. Each call moves the latents. */
 export async function samplePndm(
   denoise: Denoise,
   x: Float32Array,
   schedule: PndmSchedule,
   options: SampleOptions = {},
 ): Promise<Float32Array> {
-  const { starting } = schedule;
   const run = new SamplerRun('PNDM', schedule, denoise, options);
-  if (run.start > 0 && run.start < run.end && starting > 0) throw noLateStart(run.start);
   const outputs: Float32Array[] = [];
-  const isDone = () => run.start + starting >= run.end;
-  if (run.start === 0) x = await rungeKutta(run, x, schedule, outputs);
-  return isDone() ? x : multistep(run, x, schedule, outputs);
+  x = await rungeKutta(run, x, schedule, outputs);
+  return multistep(run, x, schedule, outputs);
 }
 
-/** Three steps of classical Runge-Kutta of fourth order; fills `outputs` with one output per step. */
+/**
+ * Three steps of classical Runge-Kutta of fourth order; fills `outputs` with one output per step. A run that starts
+ * late goes on along its own timesteps, yet from the noise levels of the first ones, as in diffusers.
+ */
 async function rungeKutta(
   run: SamplerRun,
   x: Float32Array,
@@ -79,19 +81,22 @@ async function rungeKutta(
 ): Promise<Float32Array> {
   const { timesteps, starting, stride } = schedule;
   const half = Math.floor(stride / 2);
-  for (let call = 0; call < starting; call += 4) {
-    const first = x;
-    const from = timesteps[call]!;
-    let sum: Float32Array | undefined;
-    for (const [stage, weight] of [1 / 6, 1 / 3, 1 / 3, 1 / 6].entries()) {
-      const t = timesteps[call + stage]!;
-      const output = await run.output(x, call + stage);
-      if (stage === 0) outputs.push(output);
-      sum = sum ? combine([1, sum], [weight, output]) : combine([weight, output]);
-      const to = stage % 2 === 1 ? t : t - half;
-      const next = moved(schedule, first, stage === 3 ? sum : output, [from, to]);
-      x = run.finish(call + stage, next, denoisedBy(schedule, x, output, t));
+  const end = Math.min(run.start + starting, run.end);
+  let [first, sum] = [x, x];
+  for (let call = run.start; call < end; call++) {
+    const stage = (call - run.start) % 4;
+    const t = timesteps[call]!;
+    const output = await run.output(x, call);
+    const weighted = [weights[stage]!, output] as const;
+    if (stage === 0) {
+      outputs.push(output);
+      first = x;
     }
+    sum = stage === 0 ? combine(weighted) : combine([1, sum], weighted);
+    const from = timesteps[call - run.start - stage]!;
+    const to = stage % 2 === 1 ? t : t - half;
+    const next = moved(schedule, first, stage === 3 ? sum : output, [from, to]);
+    x = run.finish(call, next, denoisedBy(schedule, x, output, t));
   }
   return x;
 }
@@ -194,14 +199,5 @@ function tooFew(steps: number) {
     expected: `at least ${order} steps, as skip_prk_steps is false`,
     got: `${steps}`,
     next: 'Choose another number of steps.',
-  });
-}
-
-function noLateStart(start: number) {
-  return complain('CONFIG', {
-    where: 'PNDM',
-    expected: 'skip_prk_steps true for a run that starts late',
-    got: `false and start ${start}`,
-    next: 'Set skip_prk_steps, as Stable Diffusion does, or choose another sampler.',
   });
 }

@@ -157,8 +157,6 @@ def differs(scheduler_class, config, options):
         return True
     if config.get("algorithm_type") == "sde-dpmsolver" and config.get("solver_order") == 3:
         return True
-    if name == "PNDMScheduler" and not config.get("skip_prk_steps") and options.get("start"):
-        return True
     if name == "UniPCMultistepScheduler":
         ends_at_zero = config.get("final_sigmas_type", "zero") == "zero"
         if "sigmas" in options and not config.get("use_flow_sigmas"):
