@@ -1,4 +1,5 @@
 /** @file Which sampler and schedule a request takes: the model's own, or another by any of its names. */
+import { complain } from '../core/errors.js';
 import { chooseSampler } from '../schedulers/choose.js';
 import { distributed } from '../schedulers/lcm.js';
 import { resolveSampler, resolveSchedule } from '../schedulers/names.js';
@@ -23,11 +24,29 @@ export function samplerFor(
 ): ChosenSampler {
   if (asked.sampler !== undefined) {
     const choice = resolveSampler(asked.sampler, asked.schedule);
-    return { sampler: chooseSampler(schedulerConfig, choice), schedule: choice.schedule };
+    const sampler = chooseSampler(schedulerConfig, choice);
+    if (isClassName(asked.sampler) && sampler.className !== choice.className) {
+      throw anotherClass(choice.className, sampler.className);
+    }
+    return { sampler, schedule: choice.schedule };
   }
   const schedule = asked.schedule === undefined ? undefined : resolveSchedule(asked.schedule);
   // What goes with the model's sampler by itself is what its configuration says.
   return { sampler: own, schedule: schedule === 'automatic' ? undefined : schedule };
+}
+
+/** Whether a name means one class of diffusers: "Euler" has a class for flows too, "EulerDiscreteScheduler" is none. */
+function isClassName(name: string): boolean {
+  return name.trim().toLowerCase().endsWith('scheduler');
+}
+
+function anotherClass(asked: string, fitting: string): Error {
+  return complain('MODEL_UNSUPPORTED', {
+    where: 'sampler',
+    expected: `${fitting}, as this is a flow model`,
+    got: asked,
+    next: 'Leave it out to use the sampler of the model.',
+  });
 }
 
 /**

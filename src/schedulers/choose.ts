@@ -34,6 +34,9 @@ export function chooseSampler(
   const kind = kindOf(json);
   const className =
     kind === 'flow' ? (flowClasses[choice.className] ?? choice.className) : choice.className;
+  if (className === 'FlowMatchHeunDiscreteScheduler' && json.use_dynamic_shifting === true) {
+    throw noDynamicShift(className);
+  }
   if (kind === 'flow' && flowSolvers.has(className)) {
     return loadSampler(json, className, { ...flowKeys(json), ...choice.config });
   }
@@ -45,6 +48,16 @@ export function chooseSampler(
     expected: `one for ${kind} models, as this one is`,
     got: `${choice.className}, for ${own} models`,
     next: 'Leave it out to use the sampler of the model.',
+  });
+}
+
+/** The class has no such key; diffusers' pipelines fail too. */
+function noDynamicShift(className: string) {
+  return complain('MODEL_UNSUPPORTED', {
+    where: 'sampler',
+    expected: 'one with dynamic shifting, as the model is trained',
+    got: className,
+    next: 'Take FlowMatchEulerDiscreteScheduler or a DPM++ solver.',
   });
 }
 

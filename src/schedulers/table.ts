@@ -1,6 +1,6 @@
 /** @file The total table from diffusers' scheduler class names to samplers. */
 import { complain } from '../core/errors.js';
-import { type ConfigOf, type Fields, readConfig, snakeCase } from './config.js';
+import { type ConfigOf, type Fields, readConfig } from './config.js';
 import { ddimFields, planDdim } from './ddim.js';
 import { ddpmFields, learnsVariance, planDdpm } from './ddpm.js';
 import { deisFields, planDeis } from './deis.js';
@@ -28,16 +28,11 @@ type Json = Readonly<Record<string, unknown>>;
 /** How a class is made from its configuration. */
 interface Loader {
   readonly load: (className: string, json: Json) => Sampler;
-  /** Keys its diffusers class declares. */
-  readonly declared: ReadonlySet<string>;
-  /** Keys it reads only when they stand in its own file, as diffusers does. */
-  readonly undeclared: ReadonlySet<string>;
 }
 
 /** What a sampler brings to the table. */
 interface Row<F extends Fields> {
   readonly fields: F;
-  readonly undeclared?: readonly (keyof F & string)[];
   readonly predictionType: (config: ConfigOf<F>) => PredictionType;
   readonly trainTimesteps: (config: ConfigOf<F>) => number;
   readonly plan: (config: ConfigOf<F>, request: PlanRequest) => Trajectory;
@@ -50,11 +45,7 @@ interface Row<F extends Fields> {
 }
 
 function sampler<F extends Fields>(row: Row<F>): Loader {
-  const undeclared = new Set((row.undeclared ?? []).map(snakeCase));
-  const keys = Object.keys(row.fields).map(snakeCase);
   return {
-    declared: new Set(keys.filter((key) => !undeclared.has(key))),
-    undeclared,
     load: (className, json) => {
       const { config, warnings } = readConfig('scheduler_config.json', row.fields, json);
       const schedules = row.schedules?.(config) ?? ['uniform'];
@@ -98,8 +89,6 @@ const trained = {
 };
 const flow = { ...trained, predictionType: (): PredictionType => 'flow_prediction' };
 const allSchedules = { schedules: () => scheduleNames };
-const sigmaEnds = ['sigmaMin', 'sigmaMax'] as const;
-const shiftAnchors = ['baseShift', 'maxShift', 'baseImageSeqLen', 'maxImageSeqLen'] as const;
 const onRequest = { usesNoise: () => 'on request' as const };
 const always = { usesNoise: () => 'always' as const };
 const solver = {
@@ -109,7 +98,6 @@ const solver = {
 };
 const dpmSolver = {
   ...solver,
-  undeclared: [...sigmaEnds, ...shiftAnchors],
   usesNoise: (config: { readonly algorithmType: string }) =>
     config.algorithmType.startsWith('sde') ? ('always' as const) : ('never' as const),
   outputWidth: (config: { readonly varianceType: string | null }) =>
@@ -128,7 +116,6 @@ export const samplerTable = {
   }),
   DEISMultistepScheduler: sampler({
     ...solver,
-    undeclared: [...sigmaEnds, ...shiftAnchors],
     fields: deisFields,
     plan: planDeis,
   }),
@@ -140,7 +127,6 @@ export const samplerTable = {
   DPMSolverSDEScheduler: sampler({
     ...trained,
     ...allSchedules,
-    undeclared: sigmaEnds,
     fields: dpmSolverSdeFields,
     usesBrownian: true,
     plan: planDpmSolverSde,
@@ -174,7 +160,6 @@ export const samplerTable = {
   FlowMatchEulerDiscreteScheduler: sampler({
     ...flow,
     schedules: () => ownSchedules,
-    undeclared: sigmaEnds,
     fields: flowMatchEulerFields,
     usesNoise: (config) => (config.stochasticSampling ? 'always' : 'never'),
     plan: planFlowMatchEuler,
@@ -188,7 +173,6 @@ export const samplerTable = {
   HeunDiscreteScheduler: sampler({
     ...trained,
     ...allSchedules,
-    undeclared: sigmaEnds,
     fields: heunFields,
     plan: planHeun,
   }),
@@ -196,14 +180,12 @@ export const samplerTable = {
     ...trained,
     ...allSchedules,
     ...always,
-    undeclared: sigmaEnds,
     fields: kdpm2Fields,
     plan: (config, request) => planKdpm2(config, request, true),
   }),
   KDPM2DiscreteScheduler: sampler({
     ...trained,
     ...allSchedules,
-    undeclared: sigmaEnds,
     fields: kdpm2Fields,
     plan: (config, request) => planKdpm2(config, request, false),
   }),
@@ -211,7 +193,6 @@ export const samplerTable = {
   LMSDiscreteScheduler: sampler({
     ...trained,
     ...allSchedules,
-    undeclared: sigmaEnds,
     fields: lmsFields,
     plan: planLms,
   }),
@@ -220,7 +201,6 @@ export const samplerTable = {
   UniPCMultistepScheduler: sampler({
     ...trained,
     schedules: (config) => (config.useFlowSigmas ? ['uniform', 'karras'] : scheduleNames),
-    undeclared: shiftAnchors,
     fields: unipcFields,
     plan: planUnipc,
   }),
@@ -294,23 +274,13 @@ export function loadSampler(json: unknown, className?: string, overrides: Json =
   const config = checkedObject(json);
   const name = className ?? checkedName(config._class_name);
   const loader = rows.get(name);
-  if (loader) return loader.load(name, { ...switched(config, name, loader), ...overrides });
+  if (loader) return loader.load(name, { ...config, ...overrides });
   throw complain('MODEL_UNSUPPORTED', {
     where: 'scheduler',
     expected: `one of ${supportedSamplers.join(', ')}`,
     got: loader === null ? `${name}, which does not run yet` : `the unknown class ${name}`,
     next: 'Choose one of these; it takes its noise levels from the same configuration.',
   });
-}
-
-/** The configuration for another class: keys that only the first one declares are left behind. */
-function switched(config: Json, name: string, loader: Loader): Json {
-  const own = rows.get(`${config._class_name}`);
-  if (!own || config._class_name === name) return config;
-  const kept = Object.entries(config).filter(
-    ([key]) => !(own.declared.has(key) && loader.undeclared.has(key)),
-  );
-  return Object.fromEntries(kept);
 }
 
 function checkedObject(json: unknown): Json {

@@ -42,7 +42,7 @@ export const vpFields = {
   useDynamicShifting: booleanField(false),
   timeShiftType: choiceField('exponential', ['exponential', 'linear']),
   baseShift: numberField(0.5),
-  maxShift: numberField(1.15),
+  maxShift: numberField(1.16),
   baseImageSeqLen: integerField(256, 1),
   maxImageSeqLen: integerField(4096, 1),
 };
