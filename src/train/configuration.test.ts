@@ -136,7 +136,7 @@ it('names the field of each objective', () => {
       "CONFIG training configuration: expected caption_dropout a number from 0 to 1, got -1. Correct the field the message names.",
       "MODEL_UNSUPPORTED training: model._class_name: expected UNet2DConditionModel or SD3Transformer2DModel, got nothing. Set \`_class_name\` in the \`model\` block of the configuration.",
       "MODEL_UNSUPPORTED training: model._class_name: expected UNet2DConditionModel or SD3Transformer2DModel, got "AutoencoderTiny". Set \`_class_name\` in the \`model\` block of the configuration.",
-      "CONFIG UNet2DConditionModel: expected block_out_channels divisible by norm_num_groups 32, got [64,100,256]. Correct the field the message names.",
+      "CONFIG UNet2DConditionModel: expected block_out_channels divisible by norm_num_groups 16, got [64,100,256]. Correct the field the message names.",
       "CONFIG training configuration: expected scheduler.prediction_type "v_prediction", got "epsilon". Correct the field the message names.",
       "CONFIG training configuration: expected scheduler an object, got "ddim". Correct the field the message names.",
       "CONFIG training configuration: expected scheduler.prediction_type "v_prediction", got "epsilon". Correct the field the message names.",
