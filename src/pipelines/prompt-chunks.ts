@@ -71,7 +71,10 @@ function windows(label: string, text: string, rule: ChunkRule): ChunkedPrompt {
   const kept = filled.slice(0, mostChunks);
   const chunks = kept.map((ids) => finished(ids, rule));
   const left = filled.slice(mostChunks).flatMap((ids) => ids.map(({ id }) => id));
-  const notes = notesOn(label, stretches, { chunks: chunks.length, room: rule.tokens - 2 });
+  const notes = [
+    ...notesOn(label, stretches, { chunks: chunks.length, room: rule.tokens - 2 }),
+    ...(rule.emphasis === 'none' ? [] : editingNotes(label, text)),
+  ];
   if (left.length === 0) return { chunks, notes };
   const count = kept.reduce((sum, ids) => sum + ids.length, 0);
   return { chunks, notes: [cutNote(label, count, rule.tokenizer.decode(left))] };
@@ -155,6 +158,17 @@ function notesOn(
     notes.push(`${label}: BREAK inside brackets is a word with a weight below zero, not a break.`);
   }
   return notes;
+}
+
+/** `[from:to:when]`, `[to:when]` and `[a|b]` of the webui, not escaped. */
+const editing = /(?<!\\)\[[^[\]]*(?::\s*[\d.]+\s*|\|[^[\]]*)\]/u;
+
+/** Prompts that change from step to step are not run. */
+function editingNotes(label: string, text: string): string[] {
+  const found = editing.exec(text)?.[0];
+  if (found === undefined) return [];
+  const shown = JSON.stringify(found.slice(0, 80));
+  return [`${label}: ${shown} changes nothing from step to step: it is read as words in brackets.`];
 }
 
 /** The id of a comma that ends a word, when it is one token. */

@@ -92,6 +92,12 @@ describe('a prompt', () => {
     expect(notes('a BREAK b')).toEqual([
       'prompt: read in 2 chunks of up to 16 tokens, one after the other.',
     ]);
+    for (const edit of ['[red:blue:0.5]', '[blue: 3]', '[red|blue]']) {
+      expect(notes(`a ${edit} fox`)).toEqual([
+        `prompt: "${edit}" changes nothing from step to step: it is read as words in brackets.`,
+      ]);
+    }
+    for (const plain of ['a [red]', '\\[a:1\\]', '10:30']) expect(notes(plain)).toEqual([]);
     expect(notes('(a BREAK b:1.3)')).toEqual([
       'prompt: BREAK inside brackets is a word with a weight below zero, not a break.',
     ]);
