@@ -142,7 +142,7 @@ it('names the field of each objective', () => {
       "CONFIG training configuration: expected scheduler.prediction_type "v_prediction", got "epsilon". Correct the field the message names.",
       "CONFIG training: scheduler: expected beta_schedule to be one of linear, scaled_linear, squaredcos_cap_v2, got "wavy". Correct the field the message names.",
       "CONFIG training configuration: expected scheduler without fields that have no effect, got "training: scheduler: beta_shedule has no effect here and is ignored.". Correct the field the message names.",
-      "CONFIG training configuration: expected fields of autoencoder, average_decay, batch_size, beta1, beta2, caption_dropout, checkpoint_minutes, clip, clip_norm, data, decay_share, eps, learning_rate, micro_batch, model, picture_size, pool, pool_size, sample_every_steps, scene_share, scheduler, seed, start_from, steps, threads, tokenizer, warmup_steps, weight_decay, got "pool_sise". Check the spelling, or remove the field if it changes nothing.",
+      "CONFIG training configuration: expected fields of autoencoder, average_decay, batch_size, beta1, beta2, caption_dropout, checkpoint_minutes, clip, clip_norm, data, decay_share, eps, learning_rate, logit_mean, micro_batch, model, picture_size, pool, pool_size, sample_every_steps, scene_share, scheduler, seed, start_from, steps, threads, tokenizer, warmup_steps, weight_decay, got "pool_sise". Check the spelling, or remove the field if it changes nothing.",
       "CONFIG training configuration: expected clip a path, got nothing. Correct the field the message names.",
       "CONFIG training configuration: expected pool_size a whole number from 1 to 1000000, got 0. Correct the field the message names.",
     ]

@@ -99,6 +99,7 @@ export function readDiffusionTraining(json: unknown): DiffusionTraining {
     generator: readGenerator(read.raw('model')),
     scheduler: readScheduler(read),
     captionDropout: read.number('caption_dropout', 0.1, { min: 0, max: 1 }),
+    logitMean: read.number('logit_mean', 0, { min: -4, max: 4 }),
     pictureSize: pictureSizeOf(read, 'picture_size', read.integer('picture_size', 128)),
   };
   read.done();

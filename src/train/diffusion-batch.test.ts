@@ -21,7 +21,7 @@ const alphas = alphasCumprod({
   trainedBetas: null,
   rescaleBetasZeroSnr: false,
 });
-const settings: BatchSettings = { seed: 9, captionDropout: 0, pictureSize: 128, alphas };
+const settings: BatchSettings = { seed: 9, captionDropout: 0, logitMean: 0, pictureSize: 128, alphas };
 const floats = (batch: ReadonlyMap<string, TensorData>, name: string): Float32Array =>
   batch.get(name)!.data as Float32Array;
 
@@ -81,6 +81,13 @@ describe('over many samples', () => {
     expect(counts[2]).toBeGreaterThan(1.3 * counts[0]!);
     expect(counts[2]).toBeGreaterThan(1.3 * counts[4]!);
     for (const count of counts) expect(count).toBeGreaterThan(n / 10);
+  });
+
+  it('draws the noisy timesteps most when the centre is above 0', () => {
+    const shifted = drawBatch({ ...settings, logitMean: 1 }, pool, 0, n);
+    const noisy = floats(shifted.feeds, 'timesteps').filter((t) => t >= 700).length;
+    expect(noisy / n).toBeGreaterThan(0.45);
+    expect(noisy / n).toBeLessThan(0.57);
   });
 });
 

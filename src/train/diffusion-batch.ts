@@ -13,11 +13,11 @@ export function timeIdsOf(n: number, size: number): FloatTensor {
   return { dtype: 'f32', shape: [n, timeIdCount], data };
 }
 
-/** Mostly middle timesteps (logit-normal, Esser et al. 2024), one in six uniform. */
-function drawTimestep(random: TorchGenerator, count: number): number {
+/** Logit-normal timesteps (Esser et al. 2024), one in six uniform. */
+function drawTimestep(random: TorchGenerator, count: number, logitMean: number): number {
   const [u] = random.uniform(1) as unknown as [number];
   const [normal] = random.randn(1) as unknown as [number];
-  const share = u < 1 / 6 ? u * 6 : 1 / (1 + Math.exp(-1.2 * normal));
+  const share = u < 1 / 6 ? u * 6 : 1 / (1 + Math.exp(-logitMean - 1.2 * normal));
   return Math.min(count - 1, Math.floor(share * count));
 }
 
@@ -25,6 +25,8 @@ export interface BatchSettings {
   readonly seed: number;
   /** Share of captions replaced by the empty text. */
   readonly captionDropout: number;
+  /** Centre of the timesteps drawn, as a logit: 0 is the middle one, above 0 is more noise. */
+  readonly logitMean: number;
   readonly pictureSize: number;
   /** ᾱ of every timestep. */
   readonly alphas: Float32Array;
@@ -37,7 +39,7 @@ export interface DrawnBatch {
 
 /** Noised latents with targets; every sample draws from a stream of its own. */
 export function drawBatch(
-  { seed, captionDropout, pictureSize, alphas }: BatchSettings,
+  { seed, captionDropout, logitMean, pictureSize, alphas }: BatchSettings,
   pool: LatentPool,
   first: number,
   n: number,
@@ -51,7 +53,7 @@ export function drawBatch(
     const random = new TorchGenerator(deriveSeed(seed, 3, first + i));
     const [pick, drop] = random.uniform(2) as unknown as [number, number];
     const entry = Math.min(pool.size - 1, Math.floor(pick * pool.size));
-    const timestep = drawTimestep(random, alphas.length);
+    const timestep = drawTimestep(random, alphas.length, logitMean);
     const noise = random.randn(values);
     const clean = pool.latents(entry);
     sample.set(noisedAt(alphas[timestep]!, clean, noise), i * values);

@@ -22,6 +22,8 @@ export interface DiffusionTraining {
   readonly scheduler: DdimConfig;
   /** Share of captions replaced by the empty text, for classifier-free guidance. */
   readonly captionDropout: number;
+  /** Centre of the timesteps trained on, as a logit; see `drawBatch`. */
+  readonly logitMean: number;
   /** Pixels per side of the pictures behind the latents, also for SDXL's size conditioning. */
   readonly pictureSize: PictogramDataset['size'];
 }
@@ -59,8 +61,9 @@ export async function trainDiffusion(
   onSample?: OnSample,
 ): Promise<void> {
   const { seed, microBatch, threads } = config.run;
-  const { captionDropout, pictureSize, scheduler } = config;
-  const batch = { seed, captionDropout, pictureSize, alphas: alphasCumprod(scheduler) };
+  const { captionDropout, logitMean, pictureSize, scheduler } = config;
+  const alphas = alphasCumprod(scheduler);
+  const batch = { seed, captionDropout, logitMean, pictureSize, alphas };
   const objective = diffusionObjective(config, text.config, pool.shape);
   await using textSession = await createTextSession(text.config, microBatch, threads);
   await using run = await TrainingRun.open(
