@@ -18,6 +18,14 @@ const titles = {
   sdxl: 'Stable Diffusion XL',
   'sdxl-refiner': 'Refiner of Stable Diffusion XL, from a picture at strength 0.6',
   'sdxl-edm': 'Stable Diffusion XL trained as EDM',
+  'sd1-image': 'Stable Diffusion 1 from a picture at strength 0.7',
+  'sd1-mask': 'Stable Diffusion 1, four channels, into a mask at strength 0.8',
+  'sd2-image': 'Stable Diffusion 2, v-prediction, from a picture at strength 0.7',
+  'sdxl-image': 'Stable Diffusion XL from a picture at strength 0.6',
+  'sdxl-mask': 'Stable Diffusion XL, four channels, into a mask at strength 0.9',
+  'sdxl-inpainting': 'Stable Diffusion XL for inpainting, nine channels',
+  'sd3-image': 'Stable Diffusion 3 from a picture at strength 0.7',
+  'sd3-mask': 'Stable Diffusion 3, its own channels, into a mask at strength 0.8',
   sd3: 'Stable Diffusion 3, shift 3',
   'sd3-dynamic-shift': 'Stable Diffusion 3 without T5, dynamic shift',
 };
@@ -39,7 +47,7 @@ from those diffusers draws with the same weights, words, seed and settings. Gene
 \`test/pipelines/fidelity.test.ts\` holds every row to its line.
 
 - The models are tiny, with the weights of \`src/core/reference-weights.ts\`; text encoders, denoiser, decoder and
-  tokenizers are complete. 4 steps (refiner: 7 at strength 0.6), guidance, one seed per family; \`call\` in the
+  tokenizers are complete. 4 steps (refiner: 7 at strength 0.6; others from a picture: 6), guidance, one seed per family; \`call\` in the
   metadata of the fixture has the arguments.
 - The reference: \`tools/reference/make.py fidelity\` runs diffusers' own pipelines, and switches samplers as its
   users do, by \`Class.from_config(pipeline.scheduler.config)\`. ${versions.join(', ')}.
@@ -102,6 +110,9 @@ const differences = `## Where Maliang does otherwise on purpose
 
 - \`DPMSolverSDEScheduler\` without \`noise_sampler_seed\`: diffusers draws its Brownian path from a random seed, so no two
   runs agree. Maliang takes the picture's seed; so does the reference here.
+- Noise of the steps on Stable Diffusion 3: its pipelines of diffusers leave it to torch's global stream, so a seed does
+  not fix the picture. Maliang draws it from the picture's stream, after the noise it starts from; so does the reference here.
+- The solvers on Stable Diffusion 3 from a picture: diffusers fails (\`scale_noise\`); Maliang draws.
 - "DPM++ 2S a" and "DPM++ 3M SDE" have no class in diffusers; \`test/schedulers/k-diffusion.test.ts\` compares them with
   k-diffusion.
 - Settings of samplers for which diffusers gives NaN, fails, or runs one step too many:

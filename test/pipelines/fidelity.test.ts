@@ -37,7 +37,13 @@ function serves(className: string, family: string): boolean {
 }
 
 /** Families that try something else than every sampler. */
-const partial: ReadonlySet<string> = new Set(['sd1-schedules', 'sd1-sigma-ends', 'sd1-short-file']);
+const partial: ReadonlySet<string> = new Set([
+  'sd1-schedules',
+  'sd1-sigma-ends',
+  'sd1-short-file',
+  'sd3-image',
+  'sd3-mask',
+]);
 const whole = fidelityFamilies.filter(({ name }) => !partial.has(name));
 
 describe.each(fidelityFamilies)('$name', (family) => {

@@ -25,12 +25,13 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from make_pipelines import CASES, drawing, fill_pipeline, mask_drawing, trace
+from make_pipelines import CASES, built, drawing, fill_pipeline, mask_drawing, trace
 from packing import FIXTURES, versions
 
 UNSTEADY = 2e-5  # a fifth of what the tests allow; take another seed where a row is above
 SIZE = dict(height=24, width=32)
 STEPS = dict(num_inference_steps=4)
+PART = dict(num_inference_steps=6)  # of which the strength leaves some
 
 # Files that leave out what the pipelines correct, whose ends not every class declares, of a model trained as EDM.
 SHORT_FILE = dict(_class_name="PNDMScheduler", beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
@@ -56,6 +57,19 @@ FAMILIES = {
     "sd1-short-file": ("sd1", dict(prompt="a simple star", guidance_scale=2.0, seed=109, **SIZE, **STEPS), SHORT_FILE),
     "sd1-sigma-ends": ("sd1", dict(prompt="a big dog", guidance_scale=5.0, seed=111, **SIZE, **STEPS), ENDS_FILE),
     "sdxl-edm": ("xl", dict(prompt="a red apple", guidance_scale=3.0, seed=110, **SIZE, **STEPS), EDM_FILE),
+    "sd1-image": ("sd1-image", dict(prompt="a red house", image="picture.png", strength=0.7, guidance_scale=6.0, seed=112, **PART)),
+    "sd1-mask": ("sd1-mask", dict(prompt="a red house", image="picture.png", mask_image="mask.png", strength=0.8,
+                                  guidance_scale=6.0, seed=113, **SIZE, **PART)),
+    "sd2-image": ("sd2-image", dict(prompt="the sea", image="picture.png", strength=0.7, guidance_scale=3.0, seed=114, **PART)),
+    "sdxl-image": ("xl-image", dict(prompt="two large dogs", image="picture.png", strength=0.6, guidance_scale=5.0, seed=115, **PART)),
+    "sdxl-mask": ("xl-mask", dict(prompt="two large dogs", negative_prompt="rain", image="picture.png", mask_image="mask.png",
+                                  strength=0.9, guidance_scale=5.0, seed=116, **SIZE, **PART)),
+    "sdxl-inpainting": ("xl-inpainting", dict(prompt="a star", image="picture.png", mask_image="mask.png", strength=0.99,
+                                              guidance_scale=5.0, seed=117, **SIZE, **STEPS)),
+    "sd3-image": ("sd3-image", dict(prompt="a red house", image="picture.png", strength=0.7, guidance_scale=4.0,
+                                    max_sequence_length=14, seed=118, **SIZE, **PART)),
+    "sd3-mask": ("sd3-mask", dict(prompt="a red house", image="picture.png", mask_image="mask.png", strength=0.8,
+                                  guidance_scale=4.0, max_sequence_length=14, seed=119, **SIZE, **PART)),
 }
 
 FLOW_CLASSES = ["FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"]
@@ -84,8 +98,11 @@ NAMED = {
 
 def rows_of(family):
     """Name, class, keys and schedule of every row."""
+    if family in ("sd3-image", "sd3-mask"):  # the solvers lack the scale_noise these pipelines of diffusers ask for
+        return [(name, name, {}, None) for name in FLOW_CLASSES]
     if family.startswith("sd3"):
-        return [(name, name, {}, None) for name in FLOW_CLASSES + FLOW_SOLVERS] + [("DPM++ 3M", *NAMED["DPM++ 3M"], None)]
+        named = [(name, *row, None) for name, row in NAMED.items() if row[0] in FLOW_SOLVERS]
+        return [(name, name, {}, None) for name in FLOW_CLASSES + FLOW_SOLVERS] + named
     if family == "sdxl-edm":
         return [(None, "EDMEulerScheduler", dict(sigma_schedule=name), name) for name in ("karras", "exponential")]
     if family == "sd1-sigma-ends":
@@ -123,7 +140,24 @@ def switched(config, row, seed):
         settings["noise_sampler_seed"] = seed
     if class_name in FLOW_SOLVERS and "shift" in config:
         settings |= dict(use_flow_sigmas=True, prediction_type="flow_prediction", flow_shift=config["shift"])
-    return getattr(diffusers, class_name).from_config(config, **settings)
+    scheduler = getattr(diffusers, class_name).from_config(config, **settings)
+    if "shift" in config and settings.get("algorithm_type", "").startswith("sde"):
+        scheduler.step = step_with_seed(scheduler.step, seed)
+    return scheduler
+
+
+def step_with_seed(step, seed):
+    """The SD3 pipelines leave noise of steps to torch's global stream: here it goes on from the noise of the start."""
+    generator = None
+
+    def seeded(model_output, timestep, sample, **others):
+        nonlocal generator
+        if generator is None:
+            generator = torch.Generator().manual_seed(seed)
+            torch.randn(sample.shape, generator=generator)
+        return step(model_output, timestep, sample, generator=generator, **others)
+
+    return seeded
 
 
 def given(call):
@@ -194,6 +228,15 @@ def write(file, described, pipeline, rows, is_whole=True):
     print(f"fidelity/{file}: {len(kept)} rows, {path.stat().st_size} bytes", flush=True)
 
 
+def filled(sources, case):
+    """The pipeline of a case with its weights, and the case whose folder holds the model."""
+    source = sources[case]
+    name, pipelines = (case if callable(source) else source[0]), {}
+    pipelines[name] = sources[name]()
+    fill_pipeline(pipelines[name])
+    return (pipelines[name] if callable(source) else built(source, pipelines)[0]), name
+
+
 def make(*families):
     """All families, or those named."""
     warnings.filterwarnings("ignore")
@@ -206,8 +249,7 @@ def make(*families):
     sources = {name: source for name, source, _ in CASES}
     for family in families or FAMILIES:
         model, call, *file = FAMILIES[family]
-        pipeline = sources[model]()
-        fill_pipeline(pipeline)
+        pipeline, model = filled(sources, model)
         pipeline = with_scheduler(pipeline, model, *(file or [None]))
         pipeline.set_progress_bar_config(disable=True)
         own = pipeline.scheduler
