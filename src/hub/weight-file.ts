@@ -54,10 +54,11 @@ async function readHeader(path: string, size: number): Promise<Uint8Array> {
     throw unreadable(path, cause);
   });
   try {
-    const first = new Uint8Array(8);
-    await file.read(first, 0, 8, 0);
+    const first = new Uint8Array(9);
+    await file.read(first, 0, 9, 0);
     refuseOtherFormats(path, first);
-    const bytes = new Uint8Array(named(path, () => safetensorsHeaderBytes(first, size)));
+    const length = first.subarray(0, 8);
+    const bytes = new Uint8Array(named(path, () => safetensorsHeaderBytes(length, size)));
     for (let at = 0; at < bytes.length; ) {
       const { bytesRead } = await file.read(bytes, at, bytes.length - at, at);
       if (bytesRead === 0) break; // The file shrank; the parser complains.
@@ -71,11 +72,15 @@ async function readHeader(path: string, size: number): Promise<Uint8Array> {
   }
 }
 
-/** Pickles and archives of them are refused by content, whatever the file is called. */
+/**
+ * Pickles and archives of them are refused by content, whatever the file is called. A header of 640
+ * bytes begins as a pickle does, so what follows its length counts too.
+ */
 function refuseOtherFormats(path: string, first: Uint8Array): void {
   const isZip = first[0] === 0x50 && first[1] === 0x4b;
-  const isPickle = first[0] === 0x80 && first[1]! >= 2 && first[1]! <= 5;
-  const isPointer = new TextDecoder().decode(first) === 'version ';
+  const isHeader = first[8] === '{'.charCodeAt(0);
+  const isPickle = first[0] === 0x80 && first[1]! >= 2 && first[1]! <= 5 && !isHeader;
+  const isPointer = new TextDecoder().decode(first.subarray(0, 8)) === 'version ';
   const isGguf = new TextDecoder().decode(first.subarray(0, 4)) === 'GGUF';
   if (isGguf) {
     throw complain('MODEL_UNSUPPORTED', {

@@ -242,6 +242,15 @@ describe('damage', () => {
     );
   });
 
+  it('reads a header of 640 bytes, whose length begins as a pickle does', async () => {
+    const withNote = (length: number) => writeSafetensors([['a', a]], { p: 'x'.repeat(length) });
+    const short = withNote(0).length - 8 - 4 * a.data.length;
+    const padded = withNote(640 - short);
+    expect([padded[0], padded[1], padded[8]]).toEqual([0x80, 2, 0x7b]);
+    const folder = await component({ 'model.safetensors': padded });
+    expect([...(await readComponent(folder)).tensors.keys()]).toEqual(['a']);
+  });
+
   it('explains Git LFS pointers', async () => {
     const folder = await component({
       'model.safetensors': 'version https://git-lfs\noid sha256:0',
