@@ -242,7 +242,7 @@ function wrongMask(mask: PictureSize, init: PictureSize): MaliangError {
 }
 
 function tooSmall({ width, height }: PictureSize, factor: number): MaliangError {
-  const next = 'Give width and height to enlarge it to.';
+  const next = 'Give a size (width and height, or `--size`) to enlarge it to.';
   return misuse('init', `at least ${factor}x${factor} pixels`, `${width}x${height}`, next);
 }
 
@@ -250,7 +250,7 @@ function tooLarge({ width, height }: PictureSize, factor: number): MaliangError 
   const scale = Math.sqrt(mostPixels / (width * height));
   const fit = (side: number): number =>
     Math.min(Math.max(Math.floor((side * scale) / factor), 1) * factor, 16_384);
-  const next = `Give width and height, for example ${fit(width)} and ${fit(height)}.`;
+  const next = `Give a size (width and height, or \`--size\`), for example ${fit(width)}x${fit(height)}.`;
   return misuse('init', `at most ${mostPixels} pixels`, `${width}x${height}`, next);
 }
 

@@ -244,7 +244,7 @@ const refused: [string, GenerateOptions, string][] = [
   [
     'one pixel',
     { init: picture(1, 1) },
-    'init: expected at least 4x4 pixels, got 1x1. Give width and height to enlarge it to.',
+    'init: expected at least 4x4 pixels, got 1x1. Give a size (width and height, or `--size`) to enlarge it to.',
   ],
   [
     'a very wide picture',
@@ -254,7 +254,7 @@ const refused: [string, GenerateOptions, string][] = [
   [
     'a very large picture',
     { init: picture(3000, 2000) },
-    'init: expected at most 4194304 pixels, got 3000x2000. Give width and height, for example 2508 and 1672.',
+    'init: expected at most 4194304 pixels, got 3000x2000. Give a size (width and height, or `--size`), for example 2508x1672.',
   ],
   [
     'a mask of another shape',
