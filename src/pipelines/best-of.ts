@@ -1,0 +1,236 @@
+/** @file Best of N: candidates with seeds of their own, weak ones given up early, the rest judged, ranked and reported. */
+import { complain, type MaliangError } from '../core/errors.js';
+import type { JudgedValue, RankedCandidate } from '../metrics/ranking.js';
+import type { Pixels } from './decode-latents.js';
+import type { GenerateOptions } from './generation-request.js';
+import { type Judge, judge, type Panel } from './judging.js';
+import { pictureSeeds, plainSeed } from './picture-seeds.js';
+import type { GeneratedImage, GenerationEvent, TextToImage } from './text-to-image.js';
+
+/** Gives up weak candidates by their previews; saves time and may lose the best one. */
+export interface EarlyRejection {
+  /** Share of the steps after which previews are judged, between 0 and 1. Default 0.5. */
+  readonly after?: number | undefined;
+  /** Share of the candidates that go on, above 0 up to 1. Default 0.5; never fewer than are kept. */
+  readonly survivors?: number | undefined;
+}
+
+export interface BestOfOptions extends Omit<GenerateOptions, 'num'> {
+  /** Candidates; candidate i has seed S + i. 1 to 1,000. */
+  readonly n: number;
+  /** Pictures to keep, 1 to n. Default 1. */
+  readonly keep?: number | undefined;
+  readonly judges: readonly Judge[];
+  /** How much each judge counts by its name, default 1. */
+  readonly weights?: Readonly<Record<string, number>> | undefined;
+  /** Prompts the pictures must not fit better: a judge's value is then its margin over the best of them. */
+  readonly nearMisses?: readonly string[] | undefined;
+  /** Off by default. */
+  readonly earlyRejection?: EarlyRejection | undefined;
+}
+
+/** A candidate in the report: enough to draw it again. */
+export interface ReportedCandidate {
+  /** From 1, the best; those given up early come last. */
+  readonly rank: number;
+  readonly isKept: boolean;
+  readonly seed: number | bigint;
+  readonly variationSeed: number | bigint | undefined;
+  /** The step after which it was given up; undefined when it was drawn to the end. */
+  readonly rejectedAfter: number | undefined;
+  /** Mean z-score, of its preview when it was given up. */
+  readonly combined: number;
+  readonly scores: Readonly<Record<string, JudgedValue>>;
+}
+
+export interface BestOfReport {
+  readonly prompt: string;
+  readonly nearMisses: readonly string[];
+  readonly judges: readonly { readonly name: string; readonly weightsHash: string | undefined }[];
+  /** Best first. */
+  readonly candidates: readonly ReportedCandidate[];
+}
+
+/** `ranking` comes last; `finished` pictures are best first, the kept ones before the others. */
+export type BestOfEvent =
+  | GenerationEvent
+  | { readonly kind: 'rejected'; readonly image: number; readonly step: number }
+  | {
+      readonly kind: 'ranking';
+      readonly report: BestOfReport;
+      readonly kept: readonly GeneratedImage[];
+      readonly finished: readonly GeneratedImage[];
+    };
+
+type StepOf = Extract<GenerationEvent, { kind: 'step' }>;
+
+/** A candidate on its way. */
+interface Candidate {
+  readonly image: number;
+  readonly seed: number | bigint;
+  readonly variationSeed: number | bigint | undefined;
+  readonly events: AsyncGenerator<GenerationEvent, void, undefined>;
+  picture?: GeneratedImage;
+}
+
+interface Rejected {
+  readonly candidate: Candidate;
+  readonly step: number;
+  readonly ranked: RankedCandidate;
+}
+
+/**
+ * Draws `n` candidates and keeps the best by the mean of the judges' z-scores. Events of candidates
+ * are those of `TextToImage.stream`. Throws USAGE for options that do not fit, what `stream`
+ * throws, and what the judges throw.
+ */
+export async function* bestOf(
+  pipe: TextToImage,
+  prompt: string,
+  options: BestOfOptions,
+): AsyncGenerator<BestOfEvent, void, undefined> {
+  const { n, keep, judges, weights, nearMisses, earlyRejection, ...asked } = checked(options);
+  const panel = { judges, weights, nearMisses, signal: asked.signal };
+  const candidates = openCandidates(pipe, prompt, asked, n);
+  const rejected: Rejected[] = [];
+  try {
+    if (earlyRejection) {
+      rejected.push(...(yield* rejectWeak(candidates, prompt, panel, { keep, ...earlyRejection })));
+    }
+    const gone = new Set(rejected.map(({ candidate }) => candidate));
+    const finalists = candidates.filter((candidate) => !gone.has(candidate));
+    for (const candidate of finalists) yield* toEnd(candidate);
+    const pictures = finalists.map(({ picture }) => picture!);
+    const ranked = await judge(pictures, prompt, panel);
+    const report = reportOf({ prompt, ranked, finalists, rejected, keep, panel });
+    const finished = ranked.map(({ index }) => pictures[index]!);
+    yield { kind: 'ranking', report, kept: finished.slice(0, keep), finished };
+  } finally {
+    for (const { events } of candidates) await events.return();
+  }
+}
+
+/** One stream a candidate, so that each can wait half-drawn. */
+function openCandidates(
+  pipe: TextToImage,
+  prompt: string,
+  asked: GenerateOptions,
+  n: number,
+): Candidate[] {
+  return pictureSeeds(asked, n).map((own, image) => {
+    const seed = plainSeed(own.seed);
+    const variationSeed = own.variation && plainSeed(own.variation.seed);
+    const events = pipe.stream(prompt, { ...asked, seed, variationSeed, num: 1 });
+    return { image, seed, variationSeed, events };
+  });
+}
+
+/** Runs a candidate on; its events count it as picture `image`. Stops after `step` when one is given. */
+async function* toEnd(
+  candidate: Candidate,
+  until?: (event: StepOf) => boolean,
+): AsyncGenerator<BestOfEvent, StepOf | undefined, undefined> {
+  const { image, events } = candidate;
+  for (;;) {
+    const { value: event, done } = await events.next();
+    if (done) return undefined;
+    if (event.kind === 'warning') {
+      if (image === 0) yield event; // They are the same for all.
+      continue;
+    }
+    if (event.kind === 'image') candidate.picture = event.picture;
+    yield { ...event, image };
+    if (event.kind === 'step' && until?.(event)) return event;
+  }
+}
+
+/** Draws every candidate part of the way, judges the previews and gives up the weakest. */
+async function* rejectWeak(
+  candidates: readonly Candidate[],
+  prompt: string,
+  panel: Panel,
+  { keep, after = 0.5, survivors = 0.5 }: EarlyRejection & { readonly keep: number },
+): AsyncGenerator<BestOfEvent, Rejected[], undefined> {
+  const previews: Pixels[] = [];
+  let reached = 0;
+  for (const candidate of candidates) {
+    const isThere = ({ step, steps }: StepOf): boolean => step >= Math.ceil(after * steps);
+    const event = yield* toEnd(candidate, isThere);
+    // No step was left to draw: nothing is saved by giving it up.
+    if (!event) return [];
+    previews.push(await event.preview());
+    reached = event.step;
+  }
+  const ranked = await judge(previews, prompt, panel);
+  const going = Math.max(keep, Math.ceil(survivors * candidates.length));
+  const rejected: Rejected[] = [];
+  for (const place of ranked.slice(going)) {
+    const candidate = candidates[place.index]!;
+    await candidate.events.return();
+    rejected.push({ candidate, step: reached, ranked: place });
+    yield { kind: 'rejected', image: candidate.image, step: reached };
+  }
+  return rejected;
+}
+
+interface Outcome {
+  readonly prompt: string;
+  readonly ranked: readonly RankedCandidate[];
+  readonly finalists: readonly Candidate[];
+  readonly rejected: readonly Rejected[];
+  readonly keep: number;
+  readonly panel: Panel;
+}
+
+function reportOf({ prompt, ranked, finalists, rejected, keep, panel }: Outcome): BestOfReport {
+  const drawn = ranked.map(({ index, rank, combined, scores }): ReportedCandidate => {
+    const { seed, variationSeed } = finalists[index]!;
+    const isKept = rank <= keep;
+    return { rank, isKept, seed, variationSeed, rejectedAfter: undefined, combined, scores };
+  });
+  const givenUp = rejected.map(({ candidate, step, ranked: place }, at): ReportedCandidate => {
+    const { seed, variationSeed } = candidate;
+    const { combined, scores } = place;
+    const rank = drawn.length + at + 1;
+    return { rank, isKept: false, seed, variationSeed, rejectedAfter: step, combined, scores };
+  });
+  return {
+    prompt,
+    nearMisses: panel.nearMisses,
+    judges: panel.judges.map(({ name, weightsHash }) => ({ name, weightsHash })),
+    candidates: [...drawn, ...givenUp],
+  };
+}
+
+interface Checked extends BestOfOptions {
+  readonly keep: number;
+  readonly weights: Readonly<Record<string, number>>;
+  readonly nearMisses: readonly string[];
+}
+
+function checked(options: BestOfOptions): Checked {
+  const { n, keep = 1, judges, weights = {}, nearMisses = [], earlyRejection } = options;
+  if (!(Number.isInteger(n) && n >= 1 && n <= 1000))
+    throw misuse('n', 'a whole number from 1 to 1000', n);
+  if (!(Number.isInteger(keep) && keep >= 1 && keep <= n)) {
+    throw misuse('keep', `a whole number from 1 to ${n}`, keep);
+  }
+  if (judges.length === 0) throw misuse('judge', 'at least one judge', 'none');
+  const names = judges.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) < at);
+  if (twice !== undefined) throw misuse('judge', 'every judge once', `${twice} twice`);
+  const stranger = Object.keys(weights).find((name) => !names.includes(name));
+  if (stranger !== undefined) throw misuse('weights', `names of ${names.join(', ')}`, stranger);
+  const { after = 0.5, survivors = 0.5 } = earlyRejection ?? {};
+  if (!(after > 0 && after < 1))
+    throw misuse('earlyRejection.after', 'a number between 0 and 1', after);
+  if (!(survivors > 0 && survivors <= 1)) {
+    throw misuse('earlyRejection.survivors', 'a number above 0, up to 1', survivors);
+  }
+  return { ...options, keep, judges, weights, nearMisses };
+}
+
+function misuse(where: string, expected: string, got: unknown): MaliangError {
+  const next = 'Leave it out to use the default.';
+  return complain('USAGE', { where: `best of: ${where}`, expected, got: `${got}`, next });
+}
