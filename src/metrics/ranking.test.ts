@@ -82,6 +82,9 @@ describe('rankCandidates', () => {
     expect(() => rankCandidates(new Map([['clip', [1, Number.NaN]]]))).toThrow(
       'ranking: clip: expected a number for every candidate, got NaN for candidate 2. Leave the candidate or the judge out.',
     );
+    expect(() => rankCandidates(new Map([['clip', [1]]]), new Map([['clop', 1]] as never))).toThrow(
+      'ranking: expected weights of clip, got one of clop. Check the spelling.',
+    );
     expect(() => rankCandidates(new Map([['clip', [1]]]), new Map([['clip', -1]]))).toThrow(
       'ranking: clip: expected a weight of 0 or more, got -1. Leave it out for 1.',
     );

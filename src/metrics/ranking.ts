@@ -24,12 +24,13 @@ export interface RankedCandidate<K extends string = string> {
 /**
  * Ranks candidates of **one** prompt, best first: values of different prompts do not compare.
  * `weights` says how much a judge counts, default 1. Throws USAGE when judges disagree on how many
- * candidates there are or a weight is no number from 0, DATA for a value that is no number.
+ * candidates there are, for a weight of no judge or below 0; DATA for a value that is no number.
  */
 export function rankCandidates<K extends string>(
   values: ReadonlyMap<K, JudgeValues>,
   weights: ReadonlyMap<K, number> = new Map(),
 ): RankedCandidate<K>[] {
+  requireKnown([...weights.keys()], [...values.keys()]);
   const count = [...values.values()][0]?.length ?? 0;
   const columns = [...values].map(([judge, column]) => {
     requireColumn(judge, column, count);
@@ -55,6 +56,13 @@ export function zScores(values: JudgeValues): number[] {
   // Below the rounding of the values themselves there is no difference to scale up.
   const isFlat = deviation <= 1e-12 * Math.max(1e-30, Math.abs(mean));
   return values.map((value) => (isFlat ? 0 : (value - mean) / deviation));
+}
+
+function requireKnown(weighted: readonly string[], judges: readonly string[]): void {
+  const stranger = weighted.find((judge) => !judges.includes(judge));
+  if (stranger === undefined) return;
+  const [expected, got] = [`weights of ${judges.join(', ')}`, `one of ${stranger}`];
+  throw complain('USAGE', { where: 'ranking', expected, got, next: 'Check the spelling.' });
 }
 
 function requireColumn(judge: string, column: JudgeValues, count: number): void {

@@ -3,7 +3,7 @@ import { complain, type MaliangError } from '../core/errors.js';
 import type { JudgedValue, RankedCandidate } from '../metrics/ranking.js';
 import type { Pixels } from './decode-latents.js';
 import type { GenerateOptions } from './generation-request.js';
-import { type Judge, judge, type Panel } from './judging.js';
+import { type Judgement, type Judging, judge, type Panel, type PanelScores } from './judging.js';
 import { pictureSeeds, plainSeed } from './picture-seeds.js';
 import type { GeneratedImage, GenerationEvent, TextToImage } from './text-to-image.js';
 
@@ -20,7 +20,7 @@ export interface BestOfOptions extends Omit<GenerateOptions, 'num'> {
   readonly n: number;
   /** Pictures to keep, 1 to n. Default 1. */
   readonly keep?: number | undefined;
-  readonly judges: readonly Judge[];
+  readonly panel: Panel;
   /** How much each judge counts by its name, default 1. */
   readonly weights?: Readonly<Record<string, number>> | undefined;
   /** Prompts the pictures must not fit better: a judge's value is then its margin over the best of them. */
@@ -46,7 +46,7 @@ export interface ReportedCandidate {
 export interface BestOfReport {
   readonly prompt: string;
   readonly nearMisses: readonly string[];
-  readonly judges: readonly { readonly name: string; readonly weightsHash: string | undefined }[];
+  readonly judges: readonly Omit<PanelScores, 'values'>[];
   /** Best first. */
   readonly candidates: readonly ReportedCandidate[];
 }
@@ -89,20 +89,22 @@ export async function* bestOf(
   prompt: string,
   options: BestOfOptions,
 ): AsyncGenerator<BestOfEvent, void, undefined> {
-  const { n, keep, judges, weights, nearMisses, earlyRejection, ...asked } = checked(options);
-  const panel = { judges, weights, nearMisses, signal: asked.signal };
+  const { n, keep, panel, weights, nearMisses, earlyRejection, ...asked } = checked(options);
+  const judging = { panel, prompts: [prompt, ...nearMisses], weights, signal: asked.signal };
   const candidates = openCandidates(pipe, prompt, asked, n);
   const rejected: Rejected[] = [];
   try {
     if (earlyRejection) {
-      rejected.push(...(yield* rejectWeak(candidates, prompt, panel, { keep, ...earlyRejection })));
+      rejected.push(...(yield* rejectWeak(candidates, judging, { keep, ...earlyRejection })));
     }
     const gone = new Set(rejected.map(({ candidate }) => candidate));
     const finalists = candidates.filter((candidate) => !gone.has(candidate));
     for (const candidate of finalists) yield* toEnd(candidate);
     const pictures = finalists.map(({ picture }) => picture!);
-    const ranked = await judge(pictures, prompt, panel);
-    const report = reportOf({ prompt, ranked, finalists, rejected, keep, panel });
+    const judgement = await judge(pictures, judging);
+    for (const message of judgement.warnings) yield { kind: 'warning', message };
+    const { ranked } = judgement;
+    const report = reportOf({ judging, judgement, finalists, rejected, keep });
     const finished = ranked.map(({ index }) => pictures[index]!);
     yield { kind: 'ranking', report, kept: finished.slice(0, keep), finished };
   } finally {
@@ -147,8 +149,7 @@ async function* toEnd(
 /** Draws every candidate part of the way, judges the previews and gives up the weakest. */
 async function* rejectWeak(
   candidates: readonly Candidate[],
-  prompt: string,
-  panel: Panel,
+  judging: Judging,
   { keep, after = 0.5, survivors = 0.5 }: EarlyRejection & { readonly keep: number },
 ): AsyncGenerator<BestOfEvent, Rejected[], undefined> {
   const previews: Pixels[] = [];
@@ -161,7 +162,7 @@ async function* rejectWeak(
     previews.push(await event.preview());
     reached = event.step;
   }
-  const ranked = await judge(previews, prompt, panel);
+  const { ranked } = await judge(previews, judging);
   const going = Math.max(keep, Math.ceil(survivors * candidates.length));
   const rejected: Rejected[] = [];
   for (const place of ranked.slice(going)) {
@@ -174,16 +175,16 @@ async function* rejectWeak(
 }
 
 interface Outcome {
-  readonly prompt: string;
-  readonly ranked: readonly RankedCandidate[];
+  readonly judging: Judging;
+  readonly judgement: Judgement;
   readonly finalists: readonly Candidate[];
   readonly rejected: readonly Rejected[];
   readonly keep: number;
-  readonly panel: Panel;
 }
 
-function reportOf({ prompt, ranked, finalists, rejected, keep, panel }: Outcome): BestOfReport {
-  const drawn = ranked.map(({ index, rank, combined, scores }): ReportedCandidate => {
+function reportOf({ judging, judgement, finalists, rejected, keep }: Outcome): BestOfReport {
+  const [prompt, ...nearMisses] = judging.prompts as [string, ...string[]];
+  const drawn = judgement.ranked.map(({ index, rank, combined, scores }): ReportedCandidate => {
     const { seed, variationSeed } = finalists[index]!;
     const isKept = rank <= keep;
     return { rank, isKept, seed, variationSeed, rejectedAfter: undefined, combined, scores };
@@ -196,8 +197,8 @@ function reportOf({ prompt, ranked, finalists, rejected, keep, panel }: Outcome)
   });
   return {
     prompt,
-    nearMisses: panel.nearMisses,
-    judges: panel.judges.map(({ name, weightsHash }) => ({ name, weightsHash })),
+    nearMisses,
+    judges: judgement.judges,
     candidates: [...drawn, ...givenUp],
   };
 }
@@ -209,25 +210,20 @@ interface Checked extends BestOfOptions {
 }
 
 function checked(options: BestOfOptions): Checked {
-  const { n, keep = 1, judges, weights = {}, nearMisses = [], earlyRejection } = options;
-  if (!(Number.isInteger(n) && n >= 1 && n <= 1000))
+  const { n, keep = 1, weights = {}, nearMisses = [], earlyRejection } = options;
+  if (!(Number.isInteger(n) && n >= 1 && n <= 1000)) {
     throw misuse('n', 'a whole number from 1 to 1000', n);
+  }
   if (!(Number.isInteger(keep) && keep >= 1 && keep <= n)) {
     throw misuse('keep', `a whole number from 1 to ${n}`, keep);
   }
-  if (judges.length === 0) throw misuse('judge', 'at least one judge', 'none');
-  const names = judges.map(({ name }) => name);
-  const twice = names.find((name, at) => names.indexOf(name) < at);
-  if (twice !== undefined) throw misuse('judge', 'every judge once', `${twice} twice`);
-  const stranger = Object.keys(weights).find((name) => !names.includes(name));
-  if (stranger !== undefined) throw misuse('weights', `names of ${names.join(', ')}`, stranger);
   const { after = 0.5, survivors = 0.5 } = earlyRejection ?? {};
   if (!(after > 0 && after < 1))
     throw misuse('earlyRejection.after', 'a number between 0 and 1', after);
   if (!(survivors > 0 && survivors <= 1)) {
     throw misuse('earlyRejection.survivors', 'a number above 0, up to 1', survivors);
   }
-  return { ...options, keep, judges, weights, nearMisses };
+  return { ...options, keep, weights, nearMisses };
 }
 
 function misuse(where: string, expected: string, got: unknown): MaliangError {

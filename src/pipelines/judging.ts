@@ -1,56 +1,67 @@
-/** @file What a judge of pictures is, and how a panel of them ranks the candidates of one prompt. */
+/** @file How a panel of judges ranks the pictures of one prompt, near misses of it included. */
 import { type RankedCandidate, rankCandidates } from '../metrics/ranking.js';
 import type { Pixels } from './decode-latents.js';
 
-/** Gives pictures of one prompt a number each; more is better. */
-export interface Judge {
-  /** Names the value in the report, such as `clip` or `blip-itm`. */
-  readonly name: string;
-  /** Of the weights it judges with, where there are any. */
-  readonly weightsHash?: string | undefined;
-  /** False for judges of looks alone: near misses do not change what they say. */
-  readonly readsPrompt: boolean;
-  /** One number a picture. */
-  values(
-    pictures: readonly Pixels[],
-    prompt: string,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<readonly number[]>;
+/** 8-bit RGB as judges take it. */
+interface JudgedPixels {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 3;
+  /** [height, width, 3]. */
+  readonly data: Uint8Array;
 }
 
+/** What one judge of a panel says; more is better. */
+export interface PanelScores {
+  /** Names the value in the report, such as `clip` or `blip-itm`. */
+  readonly judge: string;
+  /** The id or folder of its model. */
+  readonly model: string;
+  readonly weightHash: string;
+  /** For every picture one value for each prompt; a lone one where the prompt is not read. */
+  readonly values: readonly (readonly number[])[];
+}
+
+/** `Judges`, or anything that judges in its way. */
 export interface Panel {
-  readonly judges: readonly Judge[];
+  score(
+    pictures: readonly JudgedPixels[],
+    prompts: readonly string[],
+    options: { readonly signal?: AbortSignal | undefined },
+  ): Promise<{ readonly scores: readonly PanelScores[]; readonly warnings: readonly string[] }>;
+}
+
+export interface Judging {
+  readonly panel: Panel;
+  /** The pictures' own prompt, then its near misses. */
+  readonly prompts: readonly string[];
+  /** How much each judge counts by its name, default 1. */
   readonly weights: Readonly<Record<string, number>>;
-  readonly nearMisses: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
 
-/** Ranks pictures of one prompt, best first; with near misses, by the margin over the best of them. */
-export async function judge(
-  pictures: readonly Pixels[],
-  prompt: string,
-  { judges, weights, nearMisses, signal }: Panel,
-): Promise<RankedCandidate[]> {
-  const values = new Map<string, readonly number[]>();
-  for (const one of judges) {
-    const own = await one.values(pictures, prompt, { signal });
-    const others: (readonly number[])[] = [];
-    for (const miss of one.readsPrompt ? nearMisses : []) {
-      others.push(await one.values(pictures, miss, { signal }));
-    }
-    values.set(
-      one.name,
-      own.map((value, i) =>
-        marginOver(
-          value,
-          others.map((row) => row[i]!),
-        ),
-      ),
-    );
-  }
-  return rankCandidates(values, new Map(Object.entries(weights)));
+export interface Judgement {
+  /** Best first. */
+  readonly ranked: readonly RankedCandidate[];
+  readonly judges: readonly Omit<PanelScores, 'values'>[];
+  readonly warnings: readonly string[];
 }
 
-function marginOver(value: number, others: readonly number[]): number {
-  return others.length === 0 ? value : value - Math.max(...others);
+/** Ranks pictures of one prompt; with near misses, by the margin over the best of them. */
+export async function judge(pictures: readonly Pixels[], judging: Judging): Promise<Judgement> {
+  const { panel, prompts, weights, signal } = judging;
+  const images = pictures.map(({ width, height, pixels }) => {
+    return { width, height, channels: 3 as const, data: pixels };
+  });
+  const { scores, warnings } = await panel.score(images, prompts, { signal });
+  const values = new Map(scores.map((one) => [one.judge, one.values.map(marginOf)]));
+  const ranked = rankCandidates(values, new Map(Object.entries(weights)));
+  const judges = scores.map(({ judge: name, model, weightHash }) => {
+    return { judge: name, model, weightHash };
+  });
+  return { ranked, judges, warnings };
+}
+
+function marginOf([own, ...nearMisses]: readonly number[]): number {
+  return nearMisses.length === 0 ? own! : own! - Math.max(...nearMisses);
 }

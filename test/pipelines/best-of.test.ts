@@ -2,27 +2,41 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type BestOfEvent, type BestOfOptions, bestOf } from '../../src/pipelines/best-of.js';
 import type { Pixels } from '../../src/pipelines/decode-latents.js';
-import type { Judge } from '../../src/pipelines/judging.js';
+import type { Panel } from '../../src/pipelines/judging.js';
 import { TextToImage } from '../../src/pipelines/text-to-image.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
 
 const meanOf = ({ pixels }: Pixels): number =>
   pixels.reduce((sum, value) => sum + value, 0) / pixels.length;
 
+/** A judge by hand: what it makes of a picture under each prompt. */
+type HandJudge = readonly [name: string, value: (picture: Pixels, prompt: string) => number];
+
 /** Likes bright pictures, whatever they show. */
-const bright: Judge = {
-  name: 'bright',
-  readsPrompt: false,
-  values: async (pictures) => pictures.map(meanOf),
-};
+const bright: HandJudge = ['bright', meanOf];
 /** Likes pictures as bright as the prompt is long. */
-const fitting: Judge = {
-  name: 'fitting',
-  weightsHash: 'abc',
-  readsPrompt: true,
-  values: async (pictures, prompt) =>
-    pictures.map((picture) => -Math.abs(meanOf(picture) - prompt.length)),
-};
+const fitting: HandJudge = [
+  'fitting',
+  (picture, prompt) => -Math.abs(meanOf(picture) - prompt.length),
+];
+
+function panelOf(...judges: readonly HandJudge[]): Panel {
+  return {
+    score: async (pictures, prompts) => ({
+      scores: judges.map(([judge, value]) => ({
+        judge,
+        model: 'by hand',
+        weightHash: '0',
+        values: pictures.map(({ data, ...size }) => {
+          const read = value.length > 1 ? prompts : prompts.slice(0, 1);
+          return read.map((prompt) => value({ ...size, pixels: data }, prompt));
+        }),
+      })),
+      warnings: [],
+    }),
+  };
+}
+const panel = panelOf(bright);
 
 let folder: ReferenceFolder;
 let pipe: TextToImage;
@@ -52,7 +66,7 @@ async function alone(seed: number, prompt = 'a star') {
 
 describe('best of N', () => {
   it('keeps the best, which are the pictures their seeds draw alone', async () => {
-    const { kept, report } = await run({ n: 5, keep: 2, judges: [bright] });
+    const { kept, report } = await run({ n: 5, keep: 2, panel });
     const singles = await Promise.all([40, 41, 42, 43, 44].map((seed) => alone(seed)));
     const order = [...singles].sort((a, b) => meanOf(b) - meanOf(a));
     expect(report.candidates.map(({ seed }) => seed)).toEqual(order.map(({ seed }) => seed));
@@ -70,7 +84,7 @@ describe('best of N', () => {
 
   it('gives weak candidates up and draws the others as if alone', async () => {
     const earlyRejection = { after: 0.5, survivors: 0.4 };
-    const { events, finished, report } = await run({ n: 5, judges: [bright], earlyRejection });
+    const { events, finished, report } = await run({ n: 5, panel, earlyRejection });
     expect(finished.length).toBe(2);
     const gone = events.filter(({ kind }) => kind === 'rejected');
     expect(gone.length).toBe(3);
@@ -86,16 +100,16 @@ describe('best of N', () => {
 
   it('never gives up so many that too few are left to keep', async () => {
     const earlyRejection = { survivors: 0.1 };
-    const { kept } = await run({ n: 4, keep: 3, judges: [bright], earlyRejection });
+    const { kept } = await run({ n: 4, keep: 3, panel, earlyRejection });
     expect(kept.length).toBe(3);
   });
 
   it('judges by the margin over near misses', async () => {
     const nearMisses = ['x'.repeat(128), 'x'.repeat(200)];
-    const { report, finished } = await run({ n: 3, judges: [fitting, bright], nearMisses });
+    const { report, finished } = await run({ n: 3, panel: panelOf(fitting, bright), nearMisses });
     expect(report.judges).toEqual([
-      { name: 'fitting', weightsHash: 'abc' },
-      { name: 'bright', weightsHash: undefined },
+      { judge: 'fitting', model: 'by hand', weightHash: '0' },
+      { judge: 'bright', model: 'by hand', weightHash: '0' },
     ]);
     report.candidates.forEach(({ scores }, at) => {
       const mean = meanOf(finished[at]!);
@@ -106,8 +120,8 @@ describe('best of N', () => {
   });
 
   it('counts judges by weight', async () => {
-    const judges = [bright, { ...bright, name: 'dark', values: darkness }];
-    const { report } = await run({ n: 3, judges, weights: { bright: 0 } });
+    const both = panelOf(bright, ['dark', (picture) => -meanOf(picture)]);
+    const { report } = await run({ n: 3, panel: both, weights: { bright: 0 } });
     const means = report.candidates.map(({ scores }) => scores.bright!.value);
     expect(means).toEqual([...means].sort((a, b) => a - b));
   });
@@ -115,7 +129,7 @@ describe('best of N', () => {
   it('turns variations one by one', async () => {
     const { report } = await run({
       n: 2,
-      judges: [bright],
+      panel,
       variationSeed: 7,
       variationStrength: 0.4,
     });
@@ -127,7 +141,7 @@ describe('best of N', () => {
   });
 
   it('tells a warning once', async () => {
-    const { events } = await run({ n: 3, judges: [bright] }, 'word '.repeat(100));
+    const { events } = await run({ n: 3, panel }, 'word '.repeat(100));
     expect(events.filter(({ kind }) => kind === 'warning').length).toBe(1);
   });
 
@@ -136,7 +150,7 @@ describe('best of N', () => {
     const stream = bestOf(pipe, 'a star', {
       ...small,
       n: 50,
-      judges: [bright],
+      panel,
       signal: controller.signal,
     });
     await stream.next();
@@ -150,21 +164,11 @@ describe('best of N', () => {
   });
 
   it.each([
-    [{ n: 0, judges: [bright] }, 'n: expected a whole number from 1 to 1000, got 0'],
-    [{ n: 3, keep: 4, judges: [bright] }, 'keep: expected a whole number from 1 to 3, got 4'],
-    [{ n: 3, judges: [] }, 'judge: expected at least one judge, got none'],
-    [{ n: 3, judges: [bright, bright] }, 'judge: expected every judge once, got bright twice'],
-    [
-      { n: 3, judges: [bright], weights: { clip: 1 } },
-      'weights: expected names of bright, got clip',
-    ],
-    [{ n: 3, judges: [bright], earlyRejection: { after: 1 } }, 'earlyRejection.after: expected'],
-    [{ n: 3, judges: [bright], earlyRejection: { survivors: 0 } }, 'earlyRejection.survivors:'],
+    [{ n: 0, panel }, 'n: expected a whole number from 1 to 1000, got 0'],
+    [{ n: 3, keep: 4, panel }, 'keep: expected a whole number from 1 to 3, got 4'],
+    [{ n: 3, panel, earlyRejection: { after: 1 } }, 'earlyRejection.after: expected'],
+    [{ n: 3, panel, earlyRejection: { survivors: 0 } }, 'earlyRejection.survivors:'],
   ])('refuses %j', async (options, message) => {
     await expect(run(options)).rejects.toThrow(`best of: ${message}`);
   });
 });
-
-async function darkness(pictures: readonly Pixels[]): Promise<number[]> {
-  return pictures.map((picture) => -meanOf(picture));
-}
