@@ -21,7 +21,13 @@ const alphas = alphasCumprod({
   trainedBetas: null,
   rescaleBetasZeroSnr: false,
 });
-const settings: BatchSettings = { seed: 9, captionDropout: 0, logitMean: 0, pictureSize: 128, alphas };
+const settings: BatchSettings = {
+  seed: 9,
+  captionDropout: 0,
+  logitMean: 0,
+  pictureSize: 128,
+  alphas,
+};
 const floats = (batch: ReadonlyMap<string, TensorData>, name: string): Float32Array =>
   batch.get(name)!.data as Float32Array;
 
