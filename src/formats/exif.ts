@@ -19,50 +19,73 @@ const mostEntries = 512;
 /** Bytes per value of the types 1 to 12. */
 const typeBytes = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
 
-/**
- * An EXIF block (a TIFF file, big-endian) with stable-diffusion-webui's UserComment: `UNICODE`, a
- * zero byte, UTF-16 in the byte order of the block.
- */
-export function writeExif({
-  comment,
-  software,
-}: {
-  comment: string;
-  software: string;
-}): Uint8Array {
-  const program = Buffer.from(`${software}\0`, 'utf8');
-  const text = Buffer.from(comment, 'utf16le').swap16();
-  const value = joined([Buffer.from('UNICODE\0', 'latin1'), text]);
-  const ifd = 8;
-  const programAt = ifd + 2 + 2 * 12 + 4;
-  const exifAt = programAt + program.length + (program.length % 2);
-  const valueAt = exifAt + 2 + 12 + 4;
-  const out = new Uint8Array(valueAt + value.length);
-  const view = viewOf(out);
-  out.set(Buffer.from('MM\0*', 'latin1'));
-  view.setUint32(4, ifd);
-  writeEntries(view, ifd, [
-    [0x0131, 2, program.length, programAt],
-    [exifPointer, 4, 1, exifAt],
-  ]);
-  out.set(program, programAt);
-  writeEntries(view, exifAt, [[userComment, 7, value.length, valueAt]]);
-  out.set(value, valueAt);
-  return out;
+export interface ExifTexts {
+  readonly comment: string;
+  readonly software: string;
+  /** Pixels. */
+  readonly width: number;
+  readonly height: number;
 }
 
-/** Tag, type, count, and the value or where it is. */
-type Entry = readonly [tag: number, type: number, count: number, value: number];
+/** Tag, type, and the bytes of the value. */
+type Entry = readonly [tag: number, type: number, value: Uint8Array];
 
-function writeEntries(view: DataView, at: number, entries: readonly Entry[]): void {
-  view.setUint16(at, entries.length);
-  entries.forEach(([tag, type, count, value], i) => {
-    const place = at + 2 + 12 * i;
+/**
+ * An EXIF block (a TIFF file, big-endian) with stable-diffusion-webui's UserComment: `UNICODE`, a
+ * zero byte, UTF-16 in the byte order of the block; and the tags Exif 2.32 demands beside it.
+ */
+export function writeExif({ comment, software, width, height }: ExifTexts): Uint8Array {
+  const text = Buffer.from(comment, 'utf16le').swap16();
+  const exif: Entry[] = [
+    [0x9000, 7, Buffer.from('0232')],
+    [0x9101, 7, Uint8Array.of(1, 2, 3, 0)],
+    [userComment, 7, joined([Buffer.from('UNICODE\0', 'latin1'), text])],
+    [0xa001, 3, Uint8Array.of(0, 1)],
+    [0xa002, 4, uint32(width)],
+    [0xa003, 4, uint32(height)],
+  ];
+  const first = (exifAt: number): Entry[] => [
+    [0x0131, 2, Buffer.from(`${software}\0`, 'utf8')],
+    [0x0213, 3, Uint8Array.of(0, 1)],
+    [exifPointer, 4, uint32(exifAt)],
+  ];
+  const start = 8;
+  const exifAt = start + directory(start, first(0)).length;
+  return joined([
+    Buffer.from('MM\0*', 'latin1'),
+    uint32(start),
+    directory(start, first(exifAt)),
+    directory(exifAt, exif),
+  ]);
+}
+
+/** A directory that begins at `at`, with the values that do not fit into it behind it. */
+function directory(at: number, entries: readonly Entry[]): Uint8Array {
+  const table = new Uint8Array(2 + 12 * entries.length + 4);
+  const view = viewOf(table);
+  const behind: Uint8Array[] = [];
+  let end = at + table.length;
+  view.setUint16(0, entries.length);
+  entries.forEach(([tag, type, value], i) => {
+    const place = 2 + 12 * i;
     view.setUint16(place, tag);
     view.setUint16(place + 2, type);
-    view.setUint32(place + 4, count);
-    view.setUint32(place + 8, value);
+    view.setUint32(place + 4, value.length / typeBytes[type]!);
+    if (value.length <= 4) {
+      table.set(value, place + 8);
+      return;
+    }
+    view.setUint32(place + 8, end);
+    behind.push(value, new Uint8Array(value.length % 2));
+    end += value.length + (value.length % 2);
   });
+  return joined([table, ...behind]);
+}
+
+function uint32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  viewOf(bytes).setUint32(0, value);
+  return bytes;
 }
 
 interface Tiff {

@@ -1,5 +1,5 @@
 /** @file Gathers what is found in a picture file, within limits, and the warnings on what is not. */
-import { complain, MaliangError } from '../core/errors.js';
+import { complain, errorTable, MaliangError } from '../core/errors.js';
 import { pngTextLimits } from './png.js';
 
 /** A text of a file. It comes from a stranger: escape it before it is shown. */
@@ -101,8 +101,8 @@ export class MetadataCollector {
       read();
     } catch (cause) {
       if (!(cause instanceof MaliangError)) throw cause;
-      const [, problem = cause.message] = /^\w+: (expected [\s\S]*)$/.exec(cause.message) ?? [];
-      this.warn(`${name} is broken and not read: ${problem}`);
+      const problem = cause.message.replace(/^\w+: /, '').replace(errorTable.IMAGE.cure, '');
+      this.warn(`${name} is broken and not read: ${problem.trim()}`);
     }
   }
 
@@ -113,5 +113,5 @@ export class MetadataCollector {
 
 /** The error for a block that is not what it should be; `attempt` makes it a warning. */
 export function damaged(expected: string, got: string): MaliangError {
-  return complain('IMAGE', { where: 'metadata', expected, got, next: 'It is left out.' });
+  return complain('IMAGE', { where: 'metadata', expected, got });
 }

@@ -76,12 +76,12 @@ export function readPngText(bytes: Uint8Array): PngText[] {
   let total = 0;
   for (const { type, data } of readChunks(bytes)) {
     if (type !== 'tEXt' && type !== 'zTXt' && type !== 'iTXt') continue;
-    const { sizeBytes, ...text } = readTextChunk(type, data);
-    total += text.keyword.length + sizeBytes + chunkOverhead;
+    const { keyword, text, sizeBytes } = readTextChunk(type, data);
+    total += keyword.length + sizeBytes + chunkOverhead;
     if (total > pngTextLimits.totalBytes) {
       throw refuse(`at most ${pngTextLimits.totalBytes} bytes of text`, 'more');
     }
-    texts.push(text);
+    texts.push({ keyword, text, kind: type });
   }
   return texts;
 }

@@ -29,7 +29,7 @@ export function readComfyUi(
 
 /** Node classes that change nothing a recipe would say. */
 const silent =
-  /^(Reroute|CheckpointLoader|CLIPTextEncode|LoraLoader|EmptyLatent|KSampler|VAE|CLIPLoader|DualCLIPLoader|UNETLoader|RandomNoise|BasicScheduler|CLIPSetLastLayer|LoadImage|BasicGuider|CFGGuider|ConditioningZeroOut)/;
+  /^(Reroute|CheckpointLoader|CLIPTextEncode|LoraLoader|Empty\w*Latent|KSampler|VAE|CLIPLoader|DualCLIPLoader|UNETLoader|RandomNoise|BasicScheduler|CLIPSetLastLayer|LoadImage|BasicGuider|CFGGuider|ConditioningZeroOut)/;
 /** Links in the order they are followed towards a text, a model or a start. */
 const modelInputs = ['model', 'base_model', 'model1', 'clip'];
 /** What nodes that only hold a value call it. */
@@ -212,7 +212,7 @@ class GraphReader {
       seen.add(node.id);
       this.#passed.add(node.id);
       found.push(node);
-      const named = first.flatMap((name) => node.inputs.get(name) ?? []);
+      const named = first.map((name) => node.inputs.get(name));
       // Last in, first out: the first named is looked at next.
       waiting.push(...named.reverse());
     }

@@ -4,6 +4,7 @@ import { writeExif } from '../../formats/exif.js';
 import { type EncodeQuality, encodeImage } from '../../formats/image.js';
 import { jpegRoom, withJpegMetadata } from '../../formats/jpeg-metadata.js';
 import { withWebpMetadata } from '../../formats/webp-metadata.js';
+import type { Pixels } from '../decode-latents.js';
 import { type MarkedPixels, type MetadataOptions, marksAt, picturePng } from '../picture-png.js';
 import { type Marks, xmpOf } from './marks.js';
 
@@ -42,19 +43,22 @@ export async function encodePicture(
     { width, height, channels: 3, data },
     { format, quality: quality ?? defaultQuality },
   );
-  if (format === 'jpeg') return jpegFile(plain, marks);
-  const exif = exifOf(marks);
+  if (format === 'jpeg') return jpegFile(plain, marks, picture);
+  const exif = exifOf(marks, picture);
   const bytes = withWebpMetadata(plain, { exif, xmp: xmpOf(marks, marks.recipe) }, picture);
   return { bytes, warnings: [] };
 }
 
-function exifOf({ infotext, software }: Marks): Uint8Array | undefined {
+function exifOf(
+  { infotext, software = '' }: Marks,
+  { width, height }: Pixels,
+): Uint8Array | undefined {
   if (infotext === undefined) return undefined;
-  return writeExif({ comment: infotext, software: software ?? '' });
+  return writeExif({ comment: infotext, software, width, height });
 }
 
 /** A segment of a JPEG has 64 KiB: a recipe that makes the packet too large becomes the comment. */
-function jpegFile(plain: Uint8Array, marks: Marks): EncodedPicture {
+function jpegFile(plain: Uint8Array, marks: Marks, picture: Pixels): EncodedPicture {
   const warnings: string[] = [];
   const fits = (text: string | undefined, room: number): boolean =>
     text !== undefined && Buffer.byteLength(text) <= room;
@@ -66,7 +70,7 @@ function jpegFile(plain: Uint8Array, marks: Marks): EncodedPicture {
   if (xmp === mark && bare !== mark) warnings.push(tooLong('The texts for people'));
   const isComment = !isWhole && fits(marks.recipe, jpegRoom.comment);
   if (!isWhole && !isComment && marks.recipe !== undefined) warnings.push(tooLong('The recipe'));
-  const exif = exifOf(marks);
+  const exif = exifOf(marks, picture);
   const isExif = exif !== undefined && exif.length <= jpegRoom.exif;
   if (exif && !isExif) warnings.push(tooLong('The infotext'));
   const metadata = {
