@@ -34,9 +34,10 @@ export const again: Command = async ({ words, values }, terminal, { signal }) =>
   const { say, folder } = terminal;
   const file = oneFile(words, 'again', say);
   const provenance = await readFile(resolve(folder, file), file);
+  for (const warning of provenance.warnings) noteWarning(warning, terminal);
   const plan = planOf(file, provenance, values, terminal);
+  for (const note of plan.notes) noteWarning(note, terminal);
   const notes = [...provenance.warnings, ...plan.notes];
-  for (const note of notes) noteWarning(note, terminal);
   const { prompt, replay } = plan;
   const seed = seedOf(values, replay.generate.seed, say);
   const job = await readJob(prompt, { values: plan.values, seed, replay }, terminal);
@@ -47,7 +48,7 @@ export const again: Command = async ({ words, values }, terminal, { signal }) =>
 
 async function readFile(path: string, name: string): Promise<Provenance> {
   await using picture = await openPicture(path);
-  return readProvenance(picture, printable(name));
+  return await readProvenance(picture, printable(name)); // the file is open until then
 }
 
 interface Plan {

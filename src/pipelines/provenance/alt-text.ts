@@ -88,7 +88,7 @@ function wordsOf({ prompt, promptSyntax }: DescribedPicture): string {
       .map((piece) => (piece.isBreak ? ', ' : piece.text))
       .join(''),
   );
-  return oneLine(clauses.join(', ').replace(/<[^<>]{1,100}>/g, ' '));
+  return oneLine(clauses.join(', ').replace(/<[^<>]{1,100}>/g, ' ')).replaceAll(' ,', ',');
 }
 
 function oneLine(text: string): string {
