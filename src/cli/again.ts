@@ -1,7 +1,8 @@
 /** @file `maliang again FILE`: draws a picture again from what its file says, and tells what is not as it was. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { complain } from '../core/errors.js';
+import { parseModelId } from '../hub/model-id.js';
 import type { FoundRecipe } from '../pipelines/provenance/found-settings.js';
 import { readPath } from '../pipelines/provenance/home-path.js';
 import { type Provenance, readProvenance } from '../pipelines/provenance/read-provenance.js';
@@ -70,8 +71,10 @@ function planOf(
   const commandFor = (seed: number | bigint): string =>
     [command, `--seed ${seed}`, ...optionsForCommand(values)].join(' ');
   if (recipe) {
+    const { maskBlur, onlyMasked, ...options } = generateOptionsOf(recipe);
+    const masked = values.vary === undefined ? { maskBlur, onlyMasked } : {};
     const replay = {
-      generate: generateOptionsOf(recipe),
+      generate: { ...options, ...masked },
       model: replayModel(recipe, values),
       commandFor,
     };
@@ -80,11 +83,10 @@ function planOf(
   }
   if (!found) throw nothing(file);
   requireFiles(file, found, values);
-  const { prompt = '', width, height, ...settings } = found.settings;
-  const size = values.init === undefined ? { width, height } : {};
-  const strength =
-    values.init === undefined && values.vary === undefined ? undefined : settings.strength;
-  const replay = { generate: { ...settings, ...size, strength }, model: {}, commandFor };
+  const { prompt = '', ...settings } = found.settings;
+  const isFromPicture = values.init !== undefined || values.vary !== undefined;
+  const strength = isFromPicture ? settings.strength : undefined;
+  const replay = { generate: { ...settings, strength }, model: {}, commandFor };
   return { prompt, values, replay, notes: notesOn(found, values) };
 }
 
@@ -106,7 +108,7 @@ function filesOf(
   if (values.model === undefined) Object.assign(found, modelValues(file, model, values, terminal));
   const hasStart = values.init !== undefined || values.vary !== undefined;
   if (start && !hasStart) found.init = placeOf(file, '--init', start);
-  const isMaskLeft = values.mask === undefined && !hasStart;
+  const isMaskLeft = values.mask === undefined && values.vary === undefined;
   if (mask === 'alpha' && isMaskLeft) found.mask = 'alpha';
   else if (mask && mask !== 'alpha' && isMaskLeft) found.mask = placeOf(file, '--mask', mask);
   return found;
@@ -120,7 +122,7 @@ function modelValues(
 ): OptionValues {
   if (source === 'builtin') return {};
   // A file shall not make this machine download gigabytes unasked.
-  if (commit !== undefined) {
+  if (commit !== undefined && parseModelId(source)) {
     const isAsked = yes === true || terminal.canAsk;
     return {
       ...{ model: source, revision: commit },
@@ -145,7 +147,8 @@ function placeOf(
 ): string {
   const { of, path, sha256 } = start;
   const place = path === undefined ? undefined : readPath(path);
-  if (place !== undefined && existsSync(place)) return place;
+  // Some files of a system never end, or wait for a writer.
+  if (place !== undefined && statSync(place, { throwIfNoEntry: false })?.isFile()) return place;
   const what =
     of === 'latents'
       ? 'latents'

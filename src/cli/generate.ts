@@ -278,19 +278,13 @@ async function* keep(
   terminal: Terminal,
 ): AsyncGenerator<string | { record: ImageRecord; recipe: Recipe }> {
   const { prompt, values, target } = job;
-  const { width, height, pixels, steps, guidanceScale, strength, variationStrength } = image;
+  const { width, height, steps, guidanceScale, strength, variationStrength } = image;
   const { metadata, quality } = values;
   const file = await encodePicture(image, { format: target.format, metadata, quality });
   yield* file.warnings;
   const path = await writePicture(target, file.bytes, prompt, image.seed);
   const { seed, variationSeed } = image;
-  if (!values.json) {
-    const channels = 3;
-    const isPng = target.format === 'png';
-    const png = isPng ? file.bytes : encodePng({ width, height, channels, data: pixels });
-    const shown = { width, height, channels, data: pixels, png } as const;
-    announce(shown, path, { seed, variationSeed }, job, terminal);
-  }
+  if (!values.json) announce(image, path, job, terminal);
   const { alt, description, source } = image.altText;
   const record: ImageRecord = {
     ...{ path, seed: jsonSeed(seed), width, height, prompt },
@@ -309,10 +303,7 @@ export function jsonSeed(seed: number | bigint): number | string {
   return typeof seed === 'bigint' ? `${seed}` : seed;
 }
 
-interface SeedsOfOne {
-  readonly seed: number | bigint;
-  readonly variationSeed: number | bigint | undefined;
-}
+type SeedsOfOne = Pick<GeneratedImage, 'seed' | 'variationSeed'>;
 
 /** Where and how to put it: what the picture does not depend on. */
 const notInCommand: ReadonlySet<string> = new Set([
@@ -386,9 +377,8 @@ function isReadAsPrompt(prompt: string, say: Say): boolean {
 
 /** Path, seed and the command to draw it again; with a preview where one can be shown. */
 function announce(
-  picture: PreviewPicture,
+  image: GeneratedImage,
   path: string,
-  seeds: SeedsOfOne,
   { prompt, values, replay }: Job,
   terminal: Terminal,
 ): void {
@@ -399,11 +389,17 @@ function announce(
     return;
   }
   const kind = previewKind(terminal);
-  if (kind) terminal.raw('stdout', preview(kind, picture, terminal.columns('stdout')));
+  if (kind) terminal.raw('stdout', preview(kind, shownPicture(image), terminal.columns('stdout')));
   terminal.print(terminal.style('stdout', 'bold', shown));
-  terminal.print(say('generate.seed', { seed: `${seeds.seed}` }));
-  const command = replay?.commandFor(seeds.seed) ?? commandFor(prompt, seeds, values, say);
+  terminal.print(say('generate.seed', { seed: `${image.seed}` }));
+  const command = replay?.commandFor(image.seed) ?? commandFor(prompt, image, values, say);
   terminal.print(say('generate.again', { command }));
+}
+
+/** The pixels, and as a PNG whatever the file's format is. */
+function shownPicture({ width, height, pixels: data }: GeneratedImage): PreviewPicture {
+  const picture = { width, height, channels: 3, data } as const;
+  return { ...picture, png: encodePng(picture) };
 }
 
 export function noteWarning(warning: string, terminal: Terminal): void {

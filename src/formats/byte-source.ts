@@ -20,11 +20,11 @@ const windowBytes = 2 ** 16;
 /** The same bytes through a window of 64 KiB, so that many small reads are few large ones. */
 export function buffered(source: ByteSource): ByteSource {
   let start = 0;
-  let window = new Uint8Array(0);
+  let window: Uint8Array = new Uint8Array(0);
   const read = async (at: number, length: number): Promise<Uint8Array> => {
     if (length > windowBytes) return source.read(at, length);
     const isInside = at >= start && at + length <= start + window.length;
-    if (!isInside) [start, window] = [at, Uint8Array.from(await source.read(at, windowBytes))];
+    if (!isInside) [start, window] = [at, await source.read(at, windowBytes)];
     return window.subarray(at - start, at - start + length);
   };
   return { size: source.size, read };

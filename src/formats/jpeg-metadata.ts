@@ -90,7 +90,7 @@ async function readSegment(source: ByteSource, segment: Segment, found: Metadata
   if (marker !== 0xe1 && marker !== 0xeb && marker !== 0xfe) return;
   const name = marker === 0xfe ? 'the comment' : `segment APP${marker - 0xe0} at byte ${at - 4}`;
   if (!found.admits(name, length)) return;
-  const data = Uint8Array.from(await source.read(at, length));
+  const data = await source.read(at, length);
   if (marker === 0xfe) {
     found.addText({ keyword: 'Comment', text: utf8OrLatin1(data), place: 'COM' });
     return;

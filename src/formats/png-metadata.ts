@@ -75,7 +75,7 @@ async function checked(
   name: string,
 ): Promise<Uint8Array | undefined> {
   if (!found.admits(name, length)) return undefined;
-  const bytes = Uint8Array.from(await source.read(at - 4, length + 8));
+  const bytes = await source.read(at - 4, length + 8);
   if (bytes.length < length + 8) {
     found.warn(`${name} cannot be read to its end.`);
     return undefined;

@@ -81,12 +81,12 @@ async function readChunk(
   found: MetadataCollector,
 ) {
   if (type === 'VP8X' || type === 'VP8 ' || type === 'VP8L') {
-    const size = sizeOf(type, Uint8Array.from(await source.read(at, Math.min(length, 10))));
+    const size = sizeOf(type, await source.read(at, Math.min(length, 10)));
     if (size) found.set(size);
   } else if (type === 'C2PA') found.set({ hasC2pa: true });
   else if (type === 'EXIF' || type === 'XMP ') {
     if (!found.admits(`chunk ${type.trim()}`, length)) return;
-    const data = Uint8Array.from(await source.read(at, length));
+    const data = await source.read(at, length);
     if (type === 'EXIF') found.attempt('chunk EXIF', () => readExif(data, found));
     else found.setXmp(utf8OrLatin1(data));
   }

@@ -15,7 +15,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import { decodeImage } from '../../src/formats/image.js';
 import { encodePng, readPngText } from '../../src/formats/png.js';
+import { type Recipe, recipeJson } from '../../src/pipelines/provenance/recipe.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
+import { hashLike, someRecipe } from '../some-recipe.js';
 import { captureTerminal } from './captured-terminal.js';
 import { expectFailure, expectNoControl, useScratchFolder, withoutProgress } from './scratch.js';
 
@@ -302,6 +304,50 @@ describe('again', () => {
       await run(['again', 'a.png']),
       3,
       /a\.png: expected a file with SHA-256 [\da-f]{12}… to start from, got nothing at .*init\.png\. Give the picture with --init\./,
+    );
+  });
+
+  it('another start picture takes the mask of the file', async () => {
+    const write = (name: string, channels: 1 | 3, value: number) => {
+      const data = new Uint8Array(1024 * channels).fill(value, 512 * channels);
+      writeFileSync(place(name), encodePng({ width: 32, height: 32, channels, data }));
+    };
+    write('init.png', 3, 90);
+    write('other.png', 3, 200);
+    write('mask.png', 1, 255);
+    const masked = ['--mask', 'mask.png', '--mask-blur', '1', '--strength', '0.9'];
+    await draw('a.png', '--init', 'init.png', ...masked);
+    await draw('b.png', '--init', 'other.png', ...masked);
+    await done('again', 'a.png', '--init', 'other.png', '--out', 'c.png');
+    expect(await pixels('c.png')).toEqual(await pixels('b.png'));
+    await done('again', 'a.png', '--vary', 'other.png', '--variation-seed', '1', '--out', 'd.png');
+    expect(await pixels('d.png')).not.toEqual(await pixels('b.png'));
+  });
+
+  it('a recipe by a stranger opens no network, no device and downloads nothing unasked', async () => {
+    const write = (change: Partial<Recipe>): void =>
+      foreign('s.png', { maliang: recipeJson({ ...someRecipe, ...change }) });
+    const model = someRecipe.model;
+    write({ model: { ...model, source: '//server/share' } });
+    const network =
+      's.png: expected the model mine (SHA-256 aaaaaaaaaaaa…) at //server/share, got a network path, which is not opened.';
+    expectFailure(await run(['again', 's.png']), 3, network);
+    write({ model: { ...model, source: '//server/share', commit: 'c' } });
+    expectFailure(await run(['again', 's.png']), 3, network);
+    write({ start: { of: 'file', sha256: hashLike('1'), path: '/dev/zero' }, strength: 0.5 });
+    expectFailure(
+      await run(['again', 's.png']),
+      3,
+      's.png: expected a file with SHA-256 111111111111… to start from, got nothing at /dev/zero. Give the picture with --init.',
+    );
+    write({ model: { ...model, source: 'owner/name', commit: '0'.repeat(40) } });
+    const env = { HF_HOME: scratch(), HF_ENDPOINT: 'http://127.0.0.1:9' };
+    expectFailure(await run(['again', 's.png'], env), 3, 'owner/name');
+    write({ start: { of: 'latents', sha256: hashLike('1'), path: undefined } });
+    expectFailure(
+      await run(['again', 's.png']),
+      3,
+      's.png: expected latents to start from, got no place where they are. Give the picture with --init.',
     );
   });
 

@@ -10,6 +10,7 @@ import { withJpegMetadata } from '../../src/formats/jpeg-metadata.js';
 import { readPictureMetadata } from '../../src/formats/picture-metadata.js';
 import { encodePng } from '../../src/formats/png.js';
 import { withWebpMetadata } from '../../src/formats/webp-metadata.js';
+import { exifBlock } from '../exif-block.js';
 
 const image = {
   width: 20,
@@ -123,24 +124,8 @@ describe('what is written is read', () => {
 });
 
 describe('EXIF of others', () => {
-  /** A block with one text, made by hand. */
-  const block = (tag: number, value: Buffer, { little = true, type = 7 } = {}): Buffer => {
-    const out = Buffer.alloc(26);
-    const u16 = (v: number, at: number) =>
-      little ? out.writeUInt16LE(v, at) : out.writeUInt16BE(v, at);
-    const u32 = (v: number, at: number) =>
-      little ? out.writeUInt32LE(v, at) : out.writeUInt32BE(v, at);
-    out.write(little ? 'II*\0' : 'MM\0*', 'latin1');
-    u32(8, 4);
-    u16(1, 8);
-    u16(tag, 10);
-    u16(type, 12);
-    u32(value.length, 14);
-    u32(26, 18);
-    return Buffer.concat([out, value]);
-  };
   const commentIn = async (value: Buffer, little = true) =>
-    (await read(pngWith(chunk('eXIf', block(0x9286, value, { little }))))).texts[0]?.text;
+    (await read(pngWith(chunk('eXIf', exifBlock(0x9286, value, { little }))))).texts[0]?.text;
   const unicode = (body: Buffer): Buffer => Buffer.concat([Buffer.from('UNICODE\0'), body]);
   const utf16 = (body: string): Buffer => Buffer.from(body, 'utf16le');
 
@@ -158,7 +143,7 @@ describe('EXIF of others', () => {
 
   it('Latin-1 where it is not UTF-8', async () => {
     const bytes = pngWith(
-      chunk('eXIf', block(0x010f, Buffer.from('Caf\xe9 n\xe9\0', 'latin1'), { type: 2 })),
+      chunk('eXIf', exifBlock(0x010f, Buffer.from('Caf\xe9 n\xe9\0', 'latin1'), { type: 2 })),
     );
     expect((await read(bytes)).texts).toEqual([
       { keyword: 'Make', text: 'Café né', place: 'EXIF' },
@@ -166,12 +151,12 @@ describe('EXIF of others', () => {
   });
 
   it('damage is named and the rest is read', async () => {
-    const far = block(0x9286, Buffer.from('x'));
+    const far = exifBlock(0x9286, Buffer.from('x'));
     far.writeUInt32LE(2 ** 31, 18);
     far.writeUInt32LE(2 ** 30, 14);
-    const many = block(0x9286, Buffer.from('x'));
+    const many = exifBlock(0x9286, Buffer.from('x'));
     many.writeUInt16LE(60_000, 8);
-    const lost = block(0x9286, Buffer.from('x'));
+    const lost = exifBlock(0x9286, Buffer.from('x'));
     lost.writeUInt32LE(2 ** 32 - 1, 4);
     const found = await read(
       pngWith(

@@ -5,10 +5,12 @@ import { writeExif } from '../../src/formats/exif.js';
 import { encodeImage } from '../../src/formats/image.js';
 import { withJpegMetadata } from '../../src/formats/jpeg-metadata.js';
 import { encodePng } from '../../src/formats/png.js';
+import { withWebpMetadata } from '../../src/formats/webp-metadata.js';
 import { infotext } from '../../src/pipelines/infotext.js';
 import { readA1111, readInfotext } from '../../src/pipelines/provenance/a1111.js';
 import { readComfyUi } from '../../src/pipelines/provenance/comfyui.js';
 import { readProvenance } from '../../src/pipelines/provenance/read-provenance.js';
+import { exifBlock } from '../exif-block.js';
 import { someRecipe } from '../some-recipe.js';
 
 const pixel = { width: 1, height: 1, channels: 3, data: new Uint8Array(3) } as const;
@@ -368,12 +370,23 @@ describe('ComfyUI', () => {
     });
   });
 
-  it('numbers Python writes do not hide the graph, and EXIF holds it too', async () => {
+  it('numbers Python writes do not hide the graph', async () => {
     const text = JSON.stringify({ ...basic, 3: { ...basic[3], is_changed: [0] } }).replace(
       '[0]',
       '[NaN]',
     );
     expect(await found({ prompt: text })).toMatchObject({ settings: { steps: 20 } });
+  });
+
+  it('is in EXIF of WebP files', async () => {
+    const plain = await encodeImage(pixel, { format: 'webp', quality: 90 });
+    const write = (tag: number, text: string) => {
+      const exif = exifBlock(tag, Buffer.from(`${text}\0`), { type: 2 });
+      return readProvenance(withWebpMetadata(plain, { exif }, pixel));
+    };
+    const { found: graph } = await write(0x0110, `prompt:${JSON.stringify(basic)}`);
+    expect(graph).toMatchObject({ program: { name: 'ComfyUI' }, settings: { steps: 20 } });
+    expect((await write(0x0110, 'Canon EOS')).found).toBeUndefined();
   });
 
   it('cycles, depth and mass end', () => {
@@ -688,7 +701,7 @@ describe('hostile texts', () => {
   const texts: Record<string, string> = {
     'one long word': 'a'.repeat(million),
     'keys without end': 'ab: "'.repeat(million / 5),
-    'commas and colons': 'a\n' + 'aa:,'.repeat(million / 4),
+    'commas and colons': `a\n${'aa:,'.repeat(million / 4)}`,
     'dashes and blanks': `a\n${'- '.repeat(million / 2)}:`,
     'quotes and strokes': `a\nab: "${'\\'.repeat(million)}`,
     'open quotes': `"${' -s'.repeat(million / 3)}`,

@@ -29,8 +29,7 @@ export function readInvokeAi(text: string): FoundRecipe | undefined {
   for (const lora of fields.list('loras') ?? []) builder.loras.push(...loraOf(lora));
   readStart(fields, builder);
   const version = fields.text('app_version');
-  fields.drop('generation_mode', 'positive_style_prompt', 'negative_style_prompt', 'ref_images');
-  fields.drop('hrf_enabled', 'canvas_v2_metadata', '_canvas_objects');
+  fields.drop('generation_mode');
   warnOfWeights(builder);
   fields.listRest(builder);
   return builder.finish('InvokeAI', version);

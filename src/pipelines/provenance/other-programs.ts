@@ -37,7 +37,15 @@ export function readFooocus(object: JsonMap): FoundRecipe {
       builder.loras.push({ name: called, weight: asNumber(weight) ?? 1, hash: asText(hash) });
   }
   fields.drop(...fields.names().filter((field) => field.startsWith('lora_combined_')));
-  fields.drop('styles', 'performance', 'metadata_scheme', 'created_by', 'prompt_expansion');
+  // The others add a LoRA of their own.
+  const isPlain = /^(Quality|Speed)$/.test(asText(object.get('performance')) ?? '');
+  fields.drop(
+    'styles',
+    ...(isPlain ? ['performance'] : []),
+    'metadata_scheme',
+    'created_by',
+    'prompt_expansion',
+  );
   const version = fields.text('version')?.replace(/^Fooocus\s*/, '');
   fields.listRest(builder);
   return builder.finish('Fooocus', version);
@@ -71,16 +79,17 @@ export function readNovelAi(object: JsonMap, source: string | undefined): FoundR
   if (fields.text('request_type') === 'Img2ImgRequest') builder.startsFrom = 'picture';
   if (builder.startsFrom) builder.number('strength', fields.number('strength'), 'strength');
   if (source !== undefined) builder.model = { name: source };
-  fields.drop(
-    'n_samples',
-    'signed_hash',
-    'request_type',
-    'v4_prompt',
-    'v4_negative_prompt',
-    'version',
-  );
+  // Version 4 repeats the prompt there, and adds prompts of single characters.
+  const prompts = ['v4_prompt', 'v4_negative_prompt'];
+  fields.drop(...prompts.filter((name) => !hasCharacters(asMap(object.get(name)))));
+  fields.drop('n_samples', 'signed_hash', 'request_type', 'version');
   fields.listRest(builder);
   return builder.finish('NovelAI');
+}
+
+function hasCharacters(prompt: JsonMap | undefined): boolean {
+  const characters = asList(asMap(prompt?.get('caption'))?.get('char_captions'));
+  return (characters ?? []).length > 0;
 }
 
 /** "native" is what the sampler has by itself. */
