@@ -15,6 +15,7 @@ export {
 } from './core/tensor-data.js';
 export { ClipTokenizer, type EncodedPrompt } from './formats/clip-tokenizer.js';
 export { decodeImage, type RasterImage, readPicture } from './formats/image.js';
+export { type PictureMetadata, readPictureMetadata } from './formats/picture-metadata.js';
 export {
   encodePng,
   type PngImage,
@@ -66,9 +67,21 @@ export type { TextualInversionOption } from './pipelines/inversion-files.js';
 export type { LoraOption } from './pipelines/lora-files.js';
 export type { AdapterOptions } from './pipelines/model-adapters.js';
 export type { OpenModelOptions } from './pipelines/model-source.js';
-export { picturePng } from './pipelines/picture-png.js';
+export { type MetadataOptions, picturePng } from './pipelines/picture-png.js';
 export type { PictureSize } from './pipelines/picture-size.js';
 export type { Emphasis, PromptSyntax } from './pipelines/prompt-chunks.js';
+export type { AltText, AltTextOptions } from './pipelines/provenance/alt-text.js';
+export { describePicture } from './pipelines/provenance/alt-text.js';
+export {
+  type EncodedPicture,
+  type EncodePictureOptions,
+  encodePicture,
+  type PictureFormat,
+} from './pipelines/provenance/encode-file.js';
+export type { MetadataLevel } from './pipelines/provenance/marks.js';
+export { type Provenance, readProvenance } from './pipelines/provenance/read-provenance.js';
+export { type Recipe, readRecipe, recipeJson } from './pipelines/provenance/recipe.js';
+export { differencesOf, generateOptionsOf, modelOptionsOf } from './pipelines/provenance/replay.js';
 export { listSamplers, type SamplerListing } from './pipelines/samplers.js';
 export {
   type FromPretrainedOptions,

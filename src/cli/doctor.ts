@@ -1,13 +1,12 @@
 /** @file `maliang doctor`: what drawing needs, checked one by one, each with a cure. */
-import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MaliangError } from '../core/errors.js';
 import { buildCommand, readPictogramIndex } from '../data/pictogram-index.js';
 import { Engine } from '../runtime/engine.js';
+import { engineVersion } from '../runtime/engine-version.js';
 import { byteSize } from './byte-size.js';
 import type { Interruption } from './interruption.js';
 import { languageOf, type MessageKey, type Say } from './messages.js';
@@ -108,12 +107,6 @@ async function checkEngine({ terminal: { say } }: Subject): Promise<Finding> {
   }
   const ms = Math.round(performance.now() - started);
   return ok(say('doctor.engineRuns', { version: engineVersion(), ms }));
-}
-
-function engineVersion(): string {
-  const require = createRequire(import.meta.url);
-  const file = require.resolve('onnxruntime-node/package.json');
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
 function checkThreads({ terminal: { say } }: Subject): Finding {

@@ -12,6 +12,8 @@ import type { Terminal } from './terminal.js';
 
 const synopses: Readonly<Record<CommandName, string>> = {
   generate: '<prompt> [options]',
+  again: 'again FILE [options]',
+  info: 'info FILE [--json]',
   models: 'models list|show|pull|remove [ID] [options]',
   train: 'train autoencoder|clip|diffusion --config FILE [options]',
   doctor: 'doctor [options]',
@@ -24,6 +26,8 @@ const examples: Readonly<Record<CommandName, readonly string[]>> = {
     '"两只猫在蓝色背景上，卡通" --num 4 --seed 7',
     '"a glossy 3D fish" --out pictures/ --json',
   ],
+  again: ['again apple.png', 'again apple.png --seed +1 --num 4', 'again apple.png --steps 40'],
+  info: ['info apple.png', 'info apple.jpg --json'],
   models: ['models pull stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16', 'models list'],
   train: [
     'train autoencoder --config assets/recipe/autoencoder.json --out runs/autoencoder',

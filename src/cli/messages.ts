@@ -41,8 +41,14 @@ export const english = {
   'usage.objective': 'one of {choices}',
   'usage.config': '--config FILE',
   'usage.configNext': 'For example: {example}',
-  'usage.picture': 'a folder, or a file name ending in .png',
-  'usage.pictureNext': 'Maliang writes PNG files.',
+  'usage.picture': 'a folder, or a file name ending in .png, .jpg or .webp',
+  'usage.pictureNext': 'Maliang writes PNG, JPEG and WebP files.',
+  'usage.sameFormat': '{format}, as --out ends',
+  'usage.quality': 'a whole number from 1 to 100, or lossless',
+  'usage.lossy': 'JPEG or WebP, by --format or the end of --out',
+  'usage.webp': 'WebP for lossless files; PNG needs no quality',
+  'usage.oneFile': 'one picture file',
+  'usage.seedShift': 'a seed that is shifted to no less than 0',
   'usage.onePicture': 'a folder when --num is above 1',
   'usage.json': 'a JSON file',
 
@@ -57,12 +63,18 @@ export const english = {
   'help.tagline': 'Pictures from words, on your own machine.',
   'help.more': '`{program} <command> --help` says more about a command.',
   'command.generate': 'Draw a prompt; the word `generate` can be left out.',
+  'command.again': 'Draw a picture again from what its file says.',
+  'command.info': 'Say how a picture was made, whatever program made it.',
   'command.models': 'List, show, download and remove models.',
   'command.train': 'Train a part of a model: autoencoder, clip or diffusion.',
   'command.samplers': 'List samplers and schedules under all their names.',
   'command.doctor': 'Check the installation, the machine and the built-in model.',
   'about.generate':
     'Draws pictures and writes them as PNG files, by default into the current folder.\nPicture k of a batch uses seed S+k-1, so it can be made again alone.\nThe prompt may stand without quotes; put -- before one that starts with a dash or is a command.',
+  'about.again':
+    'Draws the picture of a file again: the same pixels with the same version, device and threads; otherwise it says what differs.\nOptions change what the file says; --seed +1 is the next seed. Files of other programs need --model.',
+  'about.info':
+    'Reads PNG, JPEG and WebP files of Maliang, AUTOMATIC1111, Forge, ComfyUI, InvokeAI, Fooocus, NovelAI and SwarmUI.\nSays the settings, the alt text, the machine-made mark, and what would not be followed when it is drawn again.',
   'about.models':
     'list: models in the cache, with size and last use. show: what a model is made of.\npull: download a model of the hub, or what is new of it; an interrupted download goes on.\nremove: delete a model from the cache. The cache is shared with other programs.\nEnvironment: HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.',
   'about.train':
@@ -71,7 +83,7 @@ export const english = {
     'Lists every sampler with the schedules it takes and its other names.\nA name for --sampler may end in a schedule, as in "DPM++ 2M Karras"; case does not matter.',
   'about.doctor':
     'Checks Node, the execution engine, threads, memory, disk, the built-in model and the data set.\nEnds with 1 when something that drawing needs is broken.',
-  'option.seed': 'seed of the first picture; drawn at random when left out',
+  'option.seed': 'seed of the first picture; drawn at random when left out; again: also +1 or -1',
   'option.num': 'how many pictures, default 1',
   'option.steps': 'denoising steps, default as the model says',
   'option.guidance': 'how strictly to follow the prompt, default as the model says',
@@ -109,7 +121,13 @@ export const english = {
   'option.model':
     'folder in the diffusers layout, one safetensors file, or id such as owner/name; default the built-in one',
   'option.out':
-    'generate: a .png file (replaced if it exists) or a folder; train: the run’s folder',
+    'a .png, .jpg or .webp file (replaced if it exists) or a folder; train: the run’s folder',
+  'option.format': 'png (default), jpeg or webp',
+  'option.quality': 'of JPEG and WebP, 1 to 100, default 90; or lossless for WebP',
+  'option.metadata':
+    'what the file says: full (default, all to draw it again), minimal (program and mark), mark (machine-made)',
+  'option.alt':
+    'what the picture shows, for those who cannot see it; default the prompt, said to be that',
   'option.json': 'print one JSON object on stdout and nothing else',
   'option.threads': 'threads to compute with, default all cores',
   'option.quiet': 'no progress and no preview; stdout gets only the paths',
@@ -129,6 +147,34 @@ export const english = {
   'generate.drawing': 'drawing',
   'generate.seed': 'seed {seed}',
   'generate.again': 'again: {command}',
+
+  'again.same': 'The same pixels as {file}.',
+  'again.other': 'Other pixels than {file}.',
+  'again.unknown': 'Whether these are the pixels of {file} cannot be told.',
+  'again.difference': '  {what}: {before} -> {now}',
+  'again.nothing': '  Nothing that is written down differs; another processor may round otherwise.',
+
+  'info.by': 'made by',
+  'info.none': 'Nothing in the file says how it was made.',
+  'info.prompt': 'prompt',
+  'info.negative': 'negative',
+  'info.settings': 'settings',
+  'info.model': 'model',
+  'info.vae': 'autoencoder',
+  'info.lora': 'LoRA',
+  'info.start': 'started from',
+  'info.startPicture': 'a picture',
+  'info.startMask': 'a picture and a mask',
+  'info.alt': 'alt text',
+  'info.description': 'description',
+  'info.mark': 'mark',
+  'info.machine': 'machine-made',
+  'info.composite': 'machine-made from a picture',
+  'info.c2pa': 'Content Credentials are there; they are not verified.',
+  'info.ignored': 'not followed',
+  'info.texts': 'texts',
+  'info.more': '{text}… ({count} characters; --json has all)',
+  'info.again': 'again: {command}',
 
   'models.size': '{id}: {size} in {files} files, {missing} to download',
   'models.askPull': 'Download it? [Y/n] ',

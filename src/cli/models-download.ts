@@ -19,13 +19,14 @@ export interface FoundModel {
   readonly offline?: boolean;
 }
 
-/** The model of `--model`, on this disk when this returns. A path that exists wins over an id. */
+/** The model of `--model`, on this disk when this returns. A path that exists wins over an id and `builtin`. */
 export async function locateModel(
   { model, revision, variant, offline, yes, quiet }: OptionValues,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<FoundModel> {
   const path = model && resolve(terminal.folder, model);
+  if (model === 'builtin' && !existsSync(path!)) return { path: undefined };
   if (!model || existsSync(path!) || !parseModelId(model)) return { path, revision, variant };
   const isQuiet = quiet === true;
   await using download = new ShownDownload(model, { terminal, signal, isQuiet, isAgreed: yes });

@@ -1,7 +1,15 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
 import type { MessageKey } from './messages.js';
 
-export const commandNames = ['generate', 'models', 'train', 'doctor', 'samplers'] as const;
+export const commandNames = [
+  'generate',
+  'again',
+  'info',
+  'models',
+  'train',
+  'doctor',
+  'samplers',
+] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** Reads a value; a message key with its values says what was expected instead. */
@@ -32,14 +40,14 @@ export interface Size {
   readonly height: number;
 }
 
-const drawing = ['generate'] as const;
+const drawing = ['generate', 'again'] as const;
 const training = ['train'] as const;
-const both = ['generate', 'train'] as const;
-const hub = ['generate', 'models'] as const;
+const both = ['generate', 'again', 'train'] as const;
+const hub = ['generate', 'again', 'models'] as const;
 
 /** In the order the help lists them. */
 export const optionTable = {
-  seed: row(drawing, wholeNumber(0, Number.MAX_SAFE_INTEGER), 'N'),
+  seed: row(drawing, readSeed, 'N'),
   num: row(drawing, wholeNumber(1, 1000), 'N'),
   steps: row(drawing, wholeNumber(1, 1000), 'N'),
   guidance: row(drawing, number(0, 100), 'X'),
@@ -60,7 +68,7 @@ export const optionTable = {
   syntax: row(drawing, oneOf('a1111', 'plain'), 'NAME'),
   noise: row(drawing, oneOf('cpu', 'cuda'), 'NAME'),
   device: row(drawing, oneOf('cpu', 'cuda', 'webgpu', 'coreml', 'dml'), 'NAME'),
-  model: row(['generate', 'doctor'], someText, 'MODEL'),
+  model: row(['generate', 'again', 'doctor'], someText, 'MODEL'),
   vae: row(drawing, someText, 'PATH'),
   lora: { ...row(drawing, readLora, 'FILE:WEIGHT'), isRepeatable: true as const },
   embedding: { ...row(drawing, someText, 'FILE'), isRepeatable: true as const },
@@ -72,9 +80,13 @@ export const optionTable = {
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
+  format: row(drawing, oneOf('png', 'jpeg', 'webp'), 'NAME'),
+  quality: row(drawing, readQuality, 'N'),
+  metadata: row(drawing, oneOf('full', 'minimal', 'mark'), 'LEVEL'),
+  alt: row(drawing, someText, 'TEXT'),
   threads: row(both, wholeNumber(1, 1024), 'N'),
-  json: row(['generate', 'models', 'samplers'], always),
-  quiet: row(['generate', 'models', 'train'], always),
+  json: row(['generate', 'again', 'info', 'models', 'samplers'], always),
+  quiet: row(['generate', 'again', 'models', 'train'], always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },
 } as const satisfies Record<string, OptionRow<unknown>>;
@@ -125,6 +137,28 @@ function number(min: number, max: number): ReadValue<number> {
     if (/^\d+(\.\d*)?$|^\.\d+$/.test(text) && value >= min && value <= max) return value;
     return new Expectation('usage.number', { min, max });
   };
+}
+
+/** So many seeds after or before that of the picture to draw again. */
+export class SeedShift {
+  readonly by: number;
+
+  constructor(by: number) {
+    this.by = by;
+  }
+}
+
+/** `7`, or `+1` and `-1`, which only `again` takes. */
+function readSeed(text: string): number | SeedShift | Expectation {
+  return /^[-+]\d{1,15}$/.test(text)
+    ? new SeedShift(Number(text))
+    : wholeNumber(0, Number.MAX_SAFE_INTEGER)(text);
+}
+
+function readQuality(text: string): number | 'lossless' | Expectation {
+  if (text.toLowerCase() === 'lossless') return 'lossless';
+  const value = wholeNumber(1, 100)(text);
+  return value instanceof Expectation ? new Expectation('usage.quality') : value;
 }
 
 /** `128x96`, or `128` for a square. */

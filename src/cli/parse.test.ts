@@ -1,7 +1,13 @@
 /** @file Which command, which words, which options; every option has a row. */
 import { describe, expect, it } from 'vitest';
 import { sayIn } from './messages.js';
-import { commandNames, type OptionName, optionNames, optionTable } from './option-table.js';
+import {
+  commandNames,
+  type OptionName,
+  optionNames,
+  optionTable,
+  SeedShift,
+} from './option-table.js';
 import { parseCommandLine } from './parse.js';
 
 const say = sayIn('en', 'maliang');
@@ -70,6 +76,10 @@ const rows: { readonly [K in OptionName]: readonly [string[], unknown, string[],
   config: [['--config', 'c.json'], 'c.json', ['--config'], 'a value'],
   resume: [['--resume'], true, ['--resume=yes'], 'no value'],
   out: [['--out', 'a.png'], 'a.png', ['--out', ''], 'some text'],
+  format: [['--format', 'WebP'], 'webp', ['--format', 'gif'], 'one of png, jpeg, webp'],
+  quality: [['--quality', '80'], 80, ['--quality', '101'], 'a whole number from 1 to 100, or'],
+  metadata: [['--metadata', 'mark'], 'mark', ['--metadata', 'none'], 'one of full, minimal, mark'],
+  alt: [['--alt', 'an apple'], 'an apple', ['--alt='], 'some text'],
   threads: [['--threads', '2'], 2, ['--threads', '0'], 'a whole number from 1 to 1024'],
   json: [['--json'], true, ['--json=1'], 'no value'],
   quiet: [['--quiet'], true, ['--quiet='], 'no value'],
@@ -112,6 +122,13 @@ it('a size is a square unless it has two sides', () => {
   expect(complaintOf('x', '--size', '64x5000')).toContain('sides from 8 to 4096, got "64x5000"');
 });
 
+it('a seed may be shifted, a quality be lossless', () => {
+  expect(parse('again', 'a.png', '--seed', '+1').values.seed).toEqual(new SeedShift(1));
+  expect(parse('again', 'a.png', '--seed=-12').values.seed).toEqual(new SeedShift(-12));
+  expect(complaintOf('again', 'a.png', '--seed', '+1.5')).toContain('a whole number from 0');
+  expect(parse('x', '--quality', 'Lossless').values.quality).toBe('lossless');
+});
+
 it.each([
   [['a red apple'], 'generate', ['a red apple']],
   [['a', 'red', 'apple'], 'generate', ['a', 'red', 'apple']],
@@ -127,6 +144,8 @@ it.each([
   [['苹果'], 'generate', ['苹果']],
   [['doctor'], 'doctor', []],
   [['train', 'clip'], 'train', ['clip']],
+  [['info', 'a.png'], 'info', ['a.png']],
+  [['again', 'a.png'], 'again', ['a.png']],
   [[''], 'generate', ['']],
 ])('%j is %s %j', (args, command, words) => {
   expect(parse(...args)).toMatchObject({ command, words });

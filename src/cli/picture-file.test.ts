@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { errorTable } from '../core/errors.js';
 import { sayIn } from './messages.js';
+import type { OptionValues } from './option-table.js';
 import { pictureTarget, requireWritable, shortPath, slugOf, writePicture } from './picture-file.js';
 
 const say = sayIn('en', 'maliang');
@@ -38,53 +39,69 @@ it.each([
   expect(slugOf(prompt)).toBe(slug);
 });
 
-describe('--out', () => {
-  const target = (out: string | undefined, count = 1) => pictureTarget(out, count, folder, say);
+const format = 'png';
 
-  it('is a folder unless it ends in .png', async () => {
+describe('--out', () => {
+  const target = (out: string | undefined, rest: OptionValues = {}) =>
+    pictureTarget({ ...(out !== undefined && { out }), ...rest }, folder, say);
+
+  it('is a folder unless it ends as a picture file does', async () => {
     mkdirSync(join(folder, 'odd.png'));
-    expect(await target(undefined)).toEqual({ folder });
-    expect(await target('new')).toEqual({ folder: join(folder, 'new') });
-    expect(await target('v1.2/')).toEqual({ folder: join(folder, 'v1.2') });
-    expect(await target('odd.png')).toEqual({ folder: join(folder, 'odd.png') });
-    expect(await target('a/b.PNG')).toEqual({
-      folder: join(folder, 'a'),
-      file: join(folder, 'a/b.PNG'),
-    });
+    expect(await target(undefined)).toEqual({ folder, format });
+    expect(await target('new')).toEqual({ folder: join(folder, 'new'), format });
+    expect(await target('v1.2/')).toEqual({ folder: join(folder, 'v1.2'), format });
+    expect(await target('odd.png')).toEqual({ folder: join(folder, 'odd.png'), format });
+    for (const [name, meant] of [
+      ['a/b.PNG', 'png'],
+      ['a/b.jpg', 'jpeg'],
+      ['a/b.JPEG', 'jpeg'],
+      ['a/b.webp', 'webp'],
+    ] as const) {
+      const named = { folder: join(folder, 'a'), file: join(folder, name), format: meant };
+      expect(await target(name)).toEqual(named);
+    }
+    expect(await target('new', { format: 'webp' })).toMatchObject({ format: 'webp' });
+    expect(await target('a.jpg', { format: 'jpeg' })).toMatchObject({ format: 'jpeg' });
   });
 
   it('is refused for other formats, and for one file for several pictures', async () => {
-    await expect(target('a.jpg')).rejects.toThrow(
-      '--out: expected a folder, or a file name ending in .png, got a.jpg. Maliang writes PNG files.',
+    await expect(target('a.gif')).rejects.toThrow(
+      '--out: expected a folder, or a file name ending in .png, .jpg or .webp, got a.gif. ' +
+        'Maliang writes PNG, JPEG and WebP files.',
     );
-    await expect(target('a.png', 2)).rejects.toThrow(
+    await expect(target('a.png', { num: 2 })).rejects.toThrow(
       '--out: expected a folder when --num is above 1, got a.png. See `maliang --help`.',
+    );
+    await expect(target('a.jpg', { format: 'png' })).rejects.toThrow(
+      '--format: expected jpeg, as --out ends, got png.',
     );
   });
 });
 
 describe('requireWritable', () => {
   it('accepts folders that exist or can be made, and makes none', async () => {
-    await requireWritable({ folder });
-    await requireWritable({ folder: join(folder, 'a/b/c') });
+    await requireWritable({ folder, format });
+    await requireWritable({ folder: join(folder, 'a/b/c'), format });
     expect(readdirSync(folder)).toEqual([]);
   });
 
   it('refuses a file in place of a folder', async () => {
     writeFileSync(join(folder, 'file'), '');
-    const target = { folder: join(folder, 'file') };
+    const target = { folder: join(folder, 'file'), format } as const;
     await expect(requireWritable(target)).rejects.toMatchObject({
       code: 'FILE_WRITE',
       message: `write ${target.folder}: expected a writable folder, got ENOTDIR. Choose a folder you may write to.`,
     });
-    await expect(requireWritable({ folder: join(folder, 'file/deep') })).rejects.toMatchObject({
+    await expect(
+      requireWritable({ folder: join(folder, 'file/deep'), format }),
+    ).rejects.toMatchObject({
       code: 'FILE_WRITE',
     });
   });
 });
 
 describe('writePicture', () => {
-  const write = (prompt = 'a fox', seed = 7) => writePicture({ folder }, png, prompt, seed);
+  const write = (prompt = 'a fox', seed = 7) => writePicture({ folder, format }, png, prompt, seed);
 
   it('numbers names that are taken, and leaves nothing else', async () => {
     writeFileSync(join(folder, 'maliang-a-fox-7.png'), 'old');
@@ -105,7 +122,7 @@ describe('writePicture', () => {
     const file = join(folder, 'deep/a.png');
     mkdirSync(join(folder, 'deep'));
     writeFileSync(file, 'old');
-    expect(await writePicture({ folder, file }, png, 'x', 1)).toBe(file);
+    expect(await writePicture({ folder, file, format }, png, 'x', 1)).toBe(file);
     expect(readFileSync(file)).toEqual(Buffer.from(png));
     expect(readdirSync(join(folder, 'deep'))).toEqual(['a.png']);
   });
@@ -130,7 +147,7 @@ describe('writePicture', () => {
     expect(clear()).toEqual([]);
     occupy((i) => `b.png.${process.pid}-${i}.partial`);
     const file = join(folder, 'b.png');
-    await expect(writePicture({ folder, file }, png, 'x', 1)).rejects.toMatchObject({
+    await expect(writePicture({ folder, file, format }, png, 'x', 1)).rejects.toMatchObject({
       code: 'DISK_FULL',
     });
     expect(clear()).toEqual([]);

@@ -3,7 +3,9 @@ import { constants } from 'node:fs';
 import { access, copyFile, link, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { writeError, writeFileAtomically } from '../hub/atomic-file.js';
+import type { PictureFormat } from '../pipelines/provenance/encode-file.js';
 import type { Say } from './messages.js';
+import type { OptionValues } from './option-table.js';
 import { usageError } from './usage.js';
 
 /** A folder for pictures under names of their own, or one named file. */
@@ -11,33 +13,47 @@ export interface PictureTarget {
   readonly folder: string;
   /** Replaced if it exists; undefined for new names in the folder. */
   readonly file?: string;
+  readonly format: PictureFormat;
 }
 
-const otherFormats = /^\.(jpe?g|jfif|webp|gif|bmp|tiff?|avif|heic|svg|apng|pdf)$/i;
+/** Endings by what they mean; the first of a format is used for new names. */
+const endings: Readonly<Record<string, PictureFormat>> = {
+  '.png': 'png',
+  '.jpg': 'jpeg',
+  '.jpeg': 'jpeg',
+  '.webp': 'webp',
+};
+const otherFormats = /^\.(jfif|gif|bmp|tiff?|avif|heic|svg|apng|pdf)$/i;
 const slugLength = 40;
 
 /**
- * Reads `--out`: an existing folder or a path without extension is a folder, a name ending in .png
- * a file. Throws USAGE.
+ * Reads `--out`: an existing folder or a path without extension is a folder, a name ending in .png,
+ * .jpg, .jpeg or .webp a file of that format. Throws USAGE.
  */
 export async function pictureTarget(
-  out: string | undefined,
-  count: number,
+  { out, num: count = 1, format: asked }: OptionValues,
   folder: string,
   say: Say,
 ): Promise<PictureTarget> {
-  if (out === undefined) return { folder };
+  const format = asked ?? 'png';
+  if (out === undefined) return { folder, format };
   const path = resolve(folder, out);
   const isFolder = /[\\/]$/.test(out) || (await stat(path).catch(() => undefined))?.isDirectory();
-  if (isFolder) return { folder: path };
+  if (isFolder) return { folder: path, format };
   if (otherFormats.test(extname(path))) {
     const next = say('usage.pictureNext');
     throw usageError(say, { where: '--out', expected: say('usage.picture'), got: out, next });
   }
-  if (extname(path).toLowerCase() !== '.png') return { folder: path };
+  const ending = extname(path).toLowerCase();
+  const meant = Object.hasOwn(endings, ending) ? endings[ending] : undefined;
+  if (meant === undefined) return { folder: path, format };
   if (count > 1)
     throw usageError(say, { where: '--out', expected: say('usage.onePicture'), got: out });
-  return { folder: dirname(path), file: path };
+  if (asked !== undefined && asked !== meant) {
+    const expected = say('usage.sameFormat', { format: meant });
+    throw usageError(say, { where: '--format', expected, got: asked });
+  }
+  return { folder: dirname(path), file: path, format: meant };
 }
 
 /** Throws FILE_WRITE when nothing can be written there; changes nothing on disk. */
@@ -57,18 +73,19 @@ export async function requireWritable({ folder, file }: PictureTarget): Promise<
 /** Writes the picture and returns its path. Throws FILE_WRITE or DISK_FULL. */
 export async function writePicture(
   target: PictureTarget,
-  png: Uint8Array,
+  bytes: Uint8Array,
   prompt: string,
-  seed: number,
+  seed: number | bigint,
 ): Promise<string> {
   await makeFolder(target.folder).catch((error: unknown) => {
     throw writeError(target.folder, error);
   });
   if (target.file !== undefined) {
-    await writeFileAtomically(target.file, png);
+    await writeFileAtomically(target.file, bytes);
     return target.file;
   }
-  return writeNewFile(target.folder, `maliang-${slugOf(prompt)}-${seed}`, png);
+  const ending = target.format === 'jpeg' ? '.jpg' : `.${target.format}`;
+  return writeNewFile(target.folder, { stem: `maliang-${slugOf(prompt)}-${seed}`, ending }, bytes);
 }
 
 /** One level at a time: Node's own recursion never ends where a folder cannot be made, as in /proc. */
@@ -88,16 +105,20 @@ async function makeFolder(folder: string): Promise<void> {
 let begun = 0;
 
 /** Takes the first free name of `stem.png`, `stem-2.png`, …; two processes never get the same. */
-async function writeNewFile(folder: string, stem: string, bytes: Uint8Array): Promise<string> {
+async function writeNewFile(
+  folder: string,
+  { stem, ending }: { readonly stem: string; readonly ending: string },
+  bytes: Uint8Array,
+): Promise<string> {
   const partial = join(folder, `.${stem}.${process.pid}-${begun++}.partial`);
   try {
     await writeFile(partial, bytes, { flush: true });
     for (let number = 1; ; number++) {
-      const path = join(folder, number === 1 ? `${stem}.png` : `${stem}-${number}.png`);
+      const path = join(folder, number === 1 ? `${stem}${ending}` : `${stem}-${number}${ending}`);
       if (await claim(partial, path)) return path;
     }
   } catch (error) {
-    throw writeError(join(folder, `${stem}.png`), error);
+    throw writeError(join(folder, `${stem}${ending}`), error);
   } finally {
     await rm(partial, { force: true }).catch(() => {}); // the first error says more
   }

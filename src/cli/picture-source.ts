@@ -1,8 +1,10 @@
 /** @file Reads the pictures a drawing starts from: --init or --vary, and --mask. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { complain } from '../core/errors.js';
 import { type RasterImage, readPicture } from '../formats/image.js';
+import type { OriginOptions, PictureOrigin } from '../pipelines/provenance/record-picture.js';
 import type { Say } from './messages.js';
 import type { OptionValues } from './option-table.js';
 import { printable } from './printable.js';
@@ -11,6 +13,8 @@ import { usageError } from './usage.js';
 export interface PictureSource {
   readonly init: RasterImage | undefined;
   readonly mask: RasterImage | 'alpha' | undefined;
+  /** The files they were read from, for the recipe. */
+  readonly origins: NonNullable<OriginOptions['origins']>;
   /** What was changed to read them. */
   readonly notes: readonly string[];
 }
@@ -33,8 +37,12 @@ export async function readSource(
     throw usageError(say, { where: '--init', expected, got });
   }
   const notes: string[] = [];
+  const origins: { init?: PictureOrigin; mask?: PictureOrigin } = {};
   const read = async (where: string, path: string): Promise<RasterImage> => {
-    const bytes = await bytesOf(where, resolve(folder, path));
+    const whole = resolve(folder, path);
+    const bytes = await bytesOf(where, whole);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    origins[where === '--mask' ? 'mask' : 'init'] = { path: whole, sha256 };
     const picture = await readPicture(bytes, { channels: 4, where: `${where} ${printable(path)}` });
     notes.push(...picture.notes);
     return picture.image;
@@ -45,6 +53,7 @@ export async function readSource(
     init: path === undefined ? undefined : await read(option!, path),
     mask: mask === undefined || isMaskAlpha ? mask : await read('--mask', mask),
     notes,
+    origins,
   } as PictureSource;
 }
 

@@ -34,3 +34,11 @@ export function quoteForShell(text: string): string {
   });
   return `$'${escaped}'`;
 }
+
+/** A value as JSON in which nothing can steer the terminal; readers of JSON see what it holds. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(steering, (character) => {
+    const code = character.charCodeAt(0);
+    return `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}

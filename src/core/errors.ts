@@ -49,6 +49,11 @@ export const errorTable = {
     meaning: 'A picture cannot be read: not a picture, damaged, or over the limits.',
     cure: 'Convert it to PNG, JPEG or WebP within the limits the message gives.',
   },
+  RECIPE: {
+    exitCode: 3,
+    meaning: 'A picture does not say how it was made, or not in a form that can be followed.',
+    cure: 'See what it says with `maliang info`, and give the rest as options.',
+  },
   DATA: {
     exitCode: 1,
     meaning: 'A data set is missing, empty or inconsistent.',

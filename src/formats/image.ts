@@ -125,7 +125,7 @@ export async function resizeImage(
 ): Promise<RasterImage> {
   requireInteger('resizeImage', 'width', options.width, 16384);
   requireInteger('resizeImage', 'height', options.height, 16384);
-  requireData(image);
+  requireData('resizeImage', image);
   const { width, height, channels } = image;
   const { data } = await sharp(image.data, { raw: { width, height, channels } })
     .resize({
@@ -138,6 +138,36 @@ export async function resizeImage(
     .raw()
     .toBuffer({ resolveWithObject: true });
   return { width: options.width, height: options.height, channels, data: asBytes(data) };
+}
+
+/** 1 to 100; `lossless` for WebP keeps every pixel. */
+export type EncodeQuality = number | 'lossless';
+
+const largestSide = { jpeg: 65_535, webp: 16_383 } as const;
+
+/**
+ * Encodes an opaque picture as JPEG or WebP, without metadata. The same picture gives the same bytes
+ * with the same sharp. Throws IMAGE when it is too large for the format or its data do not fit.
+ */
+export async function encodeImage(
+  image: RasterImage,
+  { format, quality }: { readonly format: 'jpeg' | 'webp'; readonly quality: EncodeQuality },
+): Promise<Uint8Array> {
+  const { width, height, channels, data } = image;
+  requireInteger('encodeImage', 'width', width, largestSide[format]);
+  requireInteger('encodeImage', 'height', height, largestSide[format]);
+  requireData('encodeImage', image);
+  const isLossless = quality === 'lossless';
+  if (!isLossless) requireInteger('encodeImage', 'quality', quality, 100);
+  const picture = sharp(data, { raw: { width, height, channels } });
+  if (format === 'webp') {
+    const how = isLossless ? { lossless: true } : { quality };
+    return asBytes(await picture.webp(how).toBuffer());
+  }
+  if (isLossless) throw refuse('encodeImage', 'a quality from 1 to 100 for JPEG', quality);
+  // Colour at half the resolution shows at the edges of drawn things.
+  const chromaSubsampling = quality >= 90 ? '4:4:4' : '4:2:0';
+  return asBytes(await picture.jpeg({ quality, chromaSubsampling }).toBuffer());
 }
 
 let svgsInWork = 0;
@@ -291,10 +321,10 @@ function requireInteger(where: string, name: string, value: number, most: number
   throw complain('IMAGE', { where, expected, got: `${value}`, next: `Change \`${name}\`.` });
 }
 
-function requireData({ width, height, channels, data }: RasterImage): void {
+function requireData(where: string, { width, height, channels, data }: RasterImage): void {
   if (data.length === width * height * channels) return;
   throw complain('IMAGE', {
-    where: 'resizeImage',
+    where,
     expected: `${width * height * channels} bytes for ${width}x${height}x${channels}`,
     got: `${data.length}`,
     next: 'Pass a picture whose data fits its size.',

@@ -76,20 +76,29 @@ export function readPngText(bytes: Uint8Array): PngText[] {
   let total = 0;
   for (const { type, data } of readChunks(bytes)) {
     if (type !== 'tEXt' && type !== 'zTXt' && type !== 'iTXt') continue;
-    const { keyword, content } = readContent(type, data);
-    if (content.length > pngTextLimits.chunkBytes) {
-      throw refuse(
-        `at most ${pngTextLimits.chunkBytes} bytes of text in ${type}`,
-        `${content.length}`,
-      );
-    }
-    total += keyword.length + content.length + chunkOverhead;
+    const { keyword, text, sizeBytes } = readTextChunk(type, data);
+    total += keyword.length + sizeBytes + chunkOverhead;
     if (total > pngTextLimits.totalBytes) {
       throw refuse(`at most ${pngTextLimits.totalBytes} bytes of text`, 'more');
     }
-    texts.push({ keyword, text: decodeText(type, content), kind: type });
+    texts.push({ keyword, text, kind: type });
   }
   return texts;
+}
+
+/** The data of one text chunk; `sizeBytes` counts its text after inflation. Throws IMAGE. */
+export function readTextChunk(
+  kind: PngText['kind'],
+  data: Uint8Array,
+): PngText & { readonly sizeBytes: number } {
+  const { keyword, content } = readContent(kind, data);
+  if (content.length > pngTextLimits.chunkBytes) {
+    throw refuse(
+      `at most ${pngTextLimits.chunkBytes} bytes of text in ${kind}`,
+      `${content.length}`,
+    );
+  }
+  return { keyword, text: decodeText(kind, content), kind, sizeBytes: content.length };
 }
 
 function requireImage({ width, height, channels, data }: PngImage): void {

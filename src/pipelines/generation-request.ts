@@ -13,13 +13,21 @@ import { inpaintingChannels } from './model-fit.js';
 import { type PictureSeed, pictureSeeds, type SeedOptions } from './picture-seeds.js';
 import { type PictureSize, pictureSize, sideFactor } from './picture-size.js';
 import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
+import type { AltTextOptions } from './provenance/alt-text.js';
+import type { OriginOptions } from './provenance/record-picture.js';
 import { distilledTimesteps, samplerFor } from './sampler-choice.js';
 import { type StepRange, stepRange } from './step-range.js';
 import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
 import { type SizeConditions, type TimeIds, timeIdsOf } from './time-ids.js';
 
 /** SDXL's size conditions are looked at by models that are told sizes only. */
-export interface GenerateOptions extends SizeConditions, PictureOptions, SeedOptions {
+export interface GenerateOptions
+  extends SizeConditions,
+    PictureOptions,
+    SeedOptions,
+    OriginOptions {
+  /** What the picture shows, for those who cannot see it. Default: the prompt, said to be that. */
+  readonly altText?: AltTextOptions | undefined;
   /** Pictures, 1 to 10,000. Default 1. */
   readonly num?: number | undefined;
   /** Denoising steps. Default: the model's. */

@@ -101,7 +101,7 @@ async function readLora(option: LoraOption): Promise<{ facts: LoraFacts; tensors
     if (Number.isFinite(value)) continue;
     throw complain('USAGE', { where: option.path, expected: 'a finite weight', got: `${value}` });
   }
-  const path = await fileOf(option.path);
+  const path = await loraFile(option.path);
   const { tensors, metadata } = await readWeightFile(path);
   const alphas = new Map<string, number>();
   for (const [key, tensor] of tensors) {
@@ -112,7 +112,8 @@ async function readLora(option: LoraOption): Promise<{ facts: LoraFacts; tensors
   return { facts: { path, tensors, alphas, settings, weight, textWeight }, tensors };
 }
 
-async function fileOf(path: string): Promise<string> {
+/** The weight file of a LoRA given as a file or a folder. */
+export async function loraFile(path: string): Promise<string> {
   const whole = resolve(path);
   for (const name of fileNames) {
     const file = join(whole, name);

@@ -1,13 +1,42 @@
 /** @file A finished picture as a PNG file that says how it was made. */
-import { createRequire } from 'node:module';
+import { complain } from '../core/errors.js';
 import { encodePng } from '../formats/png.js';
-import { infotext } from './infotext.js';
-import type { GeneratedImage } from './text-to-image.js';
+import type { Pixels } from './decode-latents.js';
+import type { AltText } from './provenance/alt-text.js';
+import {
+  type MarkedPicture,
+  type Marks,
+  type MetadataLevel,
+  marksOf,
+  metadataLevels,
+  pngTexts,
+} from './provenance/marks.js';
 
-/** The bytes of a PNG with the settings in its `parameters` text; see `infotext`. */
-export function picturePng(picture: GeneratedImage): Uint8Array {
+export interface MetadataOptions {
+  /** Default full. */
+  readonly metadata?: MetadataLevel | undefined;
+  /** In place of the picture's own. */
+  readonly altText?: AltText | undefined;
+}
+
+/** A picture with its recipe and alt text; a `GeneratedImage`. */
+export type MarkedPixels = Pixels & MarkedPicture;
+
+/** A PNG file at once; see `encodePicture`. */
+export function picturePng(picture: MarkedPixels, options: MetadataOptions = {}): Uint8Array {
   const { width, height, pixels: data } = picture;
-  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-  const text = [{ keyword: 'parameters', text: infotext(picture, version) }];
+  const text = pngTexts(marksAt(picture, options));
   return encodePng({ width, height, channels: 3, data, text });
+}
+
+/** What is written at the level asked for. Throws USAGE for another one. */
+export function marksAt(
+  picture: MarkedPixels,
+  { metadata = 'full', altText }: MetadataOptions,
+): Marks {
+  if (!metadataLevels.includes(metadata)) {
+    const expected = metadataLevels.join(', ');
+    throw complain('USAGE', { where: 'metadata', expected, got: `${metadata}` });
+  }
+  return marksOf({ recipe: picture.recipe, altText: altText ?? picture.altText }, metadata);
 }

@@ -48,6 +48,8 @@ export interface TextToImageModel {
   readonly sampler: Sampler;
   /** Settings of the folder's own; the family's where it says none. */
   readonly given: Partial<GenerationDefaults>;
+  /** Weight files of the model itself, without what is added or put in the place of a part. */
+  readonly weightFiles: readonly string[];
   /** What was read otherwise than the files say. */
   readonly warnings: readonly string[];
 }
@@ -94,10 +96,23 @@ export async function readTextToImageModel(
     schedulerConfig: scheduler.config,
     sampler: scheduler.sampler,
     given: readGiven(folder),
+    weightFiles: filesOf([
+      denoiser,
+      ...towers.map(({ part }) => part),
+      ...(t5 ? [t5.part] : []),
+      ...(options.vae === undefined ? [vae] : []),
+    ]),
     warnings: [...sourceWarnings(folder), ...vaeWarnings, ...scheduler.warnings],
   };
   checkFit(model);
   return withAdapters(model, options);
+}
+
+/** Every file that parameters of these parts lie in, once. */
+export function filesOf(parts: readonly Pick<ModelPart, 'weights'>[]): string[] {
+  return [
+    ...new Set(parts.flatMap(({ weights }) => [...weights.values()].map(({ file }) => file))),
+  ];
 }
 
 /** The model's own autoencoder, or the one given in its place. */

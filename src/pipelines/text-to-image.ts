@@ -7,6 +7,7 @@ import type { DownloadProgress } from '../hub/download-meter.js';
 import { resolveModel } from '../hub/resolve-model.js';
 import type { Device } from '../runtime/devices.js';
 import { Engine } from '../runtime/engine.js';
+import { orAborted } from '../runtime/or-aborted.js';
 import { encodeRequest, textWarnings } from './conditionings.js';
 import { decodeLatents, type Pixels } from './decode-latents.js';
 import { denoise, type Prepared } from './denoise.js';
@@ -21,6 +22,10 @@ import type { OpenModelOptions } from './model-source.js';
 import { type PictureSeed, plainSeed } from './picture-seeds.js';
 import { nativeSize, type PictureSize } from './picture-size.js';
 import { previewLatents } from './preview.js';
+import { type AltText, describePicture } from './provenance/alt-text.js';
+import { type ModelFacts, type ModelOrigin, readModelFacts } from './provenance/model-facts.js';
+import type { Recipe } from './provenance/recipe.js';
+import { type RecordedRun, recipeOf, requestRecord } from './provenance/record-picture.js';
 import { SessionCache } from './session-cache.js';
 import { encodeSource } from './start-latents.js';
 import {
@@ -55,6 +60,10 @@ export interface GeneratedImage extends Pixels {
   /** As the last step left them, [1, c, h, w]; `initLatents` of a refiner. */
   readonly latents: FloatTensor;
   readonly model: string;
+  /** Everything it was made of; `encodePicture` writes it into files. */
+  readonly recipe: Recipe;
+  /** What it shows, in words. */
+  readonly altText: AltText;
   /** Time for this picture; the first one's includes loading. */
   readonly elapsedMs: number;
 }
@@ -107,6 +116,14 @@ export interface FromPretrainedOptions extends OpenModelOptions, AdapterOptions 
   readonly onDownload?: ((progress: DownloadProgress) => void) | undefined;
 }
 
+interface OpenPipeline {
+  readonly model: TextToImageModel;
+  readonly previewDecoder: Autoencoder | undefined;
+  readonly sessions: SessionCache;
+  readonly engine: Engine;
+  readonly origin: ModelOrigin & RecordedRun;
+}
+
 /** The model that comes with the package. */
 const builtInFolder = fileURLToPath(new URL('../../assets/model', import.meta.url));
 
@@ -119,18 +136,17 @@ export class TextToImage implements AsyncDisposable {
   readonly #previewDecoder: Autoencoder | undefined;
   readonly #engine: Engine;
   readonly #sessions: SessionCache;
+  readonly #origin: ModelOrigin & RecordedRun;
+  readonly #hashing = new AbortController();
+  #facts: Promise<ModelFacts> | undefined;
   #isDisposed = false;
 
-  private constructor(
-    model: TextToImageModel,
-    previewDecoder: Autoencoder | undefined,
-    sessions: SessionCache,
-    engine: Engine,
-  ) {
+  private constructor({ model, previewDecoder, sessions, engine, origin }: OpenPipeline) {
     this.#model = model;
     this.#previewDecoder = previewDecoder;
     this.#sessions = sessions;
     this.#engine = engine;
+    this.#origin = origin;
   }
 
   /**
@@ -164,7 +180,14 @@ export class TextToImage implements AsyncDisposable {
       const warnings = [...found.warnings, ...model.warnings];
       const onLoad = (component: string) => onProgress?.({ stage: 'load', component });
       const sessions = new SessionCache(engine, onLoad);
-      return new TextToImage({ ...model, warnings }, decoder, sessions, engine);
+      const source = path === undefined ? 'builtin' : found.commit ? found.name : model.path;
+      return new TextToImage({
+        model: { ...model, warnings },
+        previewDecoder: decoder,
+        sessions,
+        engine,
+        origin: { ...options, device, threads, source, commit: found.commit },
+      });
     } catch (cause) {
       await engine.dispose();
       throw cause;
@@ -221,6 +244,9 @@ export class TextToImage implements AsyncDisposable {
     const warnings = [...request.warnings, ...textWarnings(this.#model, request)];
     for (const message of warnings) yield { kind: 'warning', message };
     let start = performance.now();
+    const record = requestRecord(request, options);
+    this.#facts ??= readModelFacts(this.#model, this.#origin, this.#hashing.signal);
+    this.#facts.catch(() => undefined); // Told when the first picture is there.
     const conditionings = await encodeRequest(this.#model, this.#sessions, request);
     const source = await encodeSource(this.#model, this.#sessions, request);
     const prepared = { request, conditionings, source };
@@ -229,8 +255,13 @@ export class TextToImage implements AsyncDisposable {
       const { signal, task } = request;
       const drawn = await decodeLatents(this.#model, this.#sessions, latents, { task, signal });
       const pixels = request.picture?.finish(drawn) ?? drawn;
+      const facts = await orAborted('generate', this.#facts, signal);
+      const recipe = recipeOf(record, seed, { facts, run: this.#origin, pixels: pixels.pixels });
       const elapsedMs = performance.now() - start;
-      const picture = this.#picture(request, seed, { ...pixels, latents, elapsedMs });
+      const picture = this.#picture(request, seed, {
+        ...{ ...pixels, latents, elapsedMs, recipe },
+        altText: describePicture({ ...request, ...pixels, model: this.name }, options.altText),
+      });
       yield { kind: 'image', image, picture };
       start = performance.now();
     }
@@ -239,6 +270,7 @@ export class TextToImage implements AsyncDisposable {
   /** Ends the engine and gives its memory back; pending work rejects. Safe to call twice. */
   async dispose(): Promise<void> {
     this.#isDisposed = true;
+    this.#hashing.abort();
     await this.#engine.dispose();
   }
 
@@ -274,7 +306,7 @@ export class TextToImage implements AsyncDisposable {
   #picture(
     request: GenerationRequest,
     { seed, variation }: PictureSeed,
-    drawn: Pixels & Pick<GeneratedImage, 'latents' | 'elapsedMs'>,
+    drawn: Pixels & Pick<GeneratedImage, 'latents' | 'elapsedMs' | 'recipe' | 'altText'>,
   ): GeneratedImage {
     const { prompt, negativePrompt, steps, guidance, sampler, clipSkip } = request;
     return {

@@ -64,6 +64,23 @@ export function listSamplers(): SamplerListing[] {
   });
 }
 
+/**
+ * What stable-diffusion-webui calls a sampler: the label of a name, or of the class a name means; the
+ * name itself where it has none.
+ */
+export function samplerLabel(name: string): string {
+  const key = normal(name);
+  const isName = ({ label, aliases }: SamplerNames): boolean =>
+    [label, ...aliases].some((one) => normal(one) === key);
+  const isClass = ({ className }: SamplerNames): boolean => normal(className) === key;
+  const row = samplerNames.find(isName) ?? samplerNames.find(isClass);
+  if (row) return row.label;
+  for (const [ending] of endings) {
+    if (key.endsWith(ending)) return samplerLabel(name.trim().slice(0, -ending.length));
+  }
+  return name;
+}
+
 interface Found {
   readonly row: Pick<SamplerNames, 'className' | 'config' | 'automatic'>;
   /** The schedule the name ends in. */

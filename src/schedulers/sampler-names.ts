@@ -120,3 +120,18 @@ export const scheduleAliases: Readonly<Record<string, ScheduleName>> = {
   ddim: 'ddim_uniform',
   discrete: 'uniform',
 };
+
+/** What stable-diffusion-webui calls the schedules. */
+export const scheduleLabels: Readonly<Record<ScheduleName, string>> = {
+  uniform: 'Uniform',
+  karras: 'Karras',
+  exponential: 'Exponential',
+  beta: 'Beta',
+  sgm_uniform: 'SGM Uniform',
+  simple: 'Simple',
+  align_your_steps: 'Align Your Steps',
+  polyexponential: 'Polyexponential',
+  kl_optimal: 'KL Optimal',
+  normal: 'Normal',
+  ddim_uniform: 'DDIM',
+};

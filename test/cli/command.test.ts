@@ -67,8 +67,8 @@ describe('usage errors', () => {
       '--seed: expected a whole number from 0 to',
     ],
     [
-      ['x', '--out', 'a.jpg'],
-      '--out: expected a folder, or a file name ending in .png, got a.jpg.',
+      ['x', '--out', 'a.gif'],
+      '--out: expected a folder, or a file name ending in .png, .jpg or .webp, got a.gif.',
     ],
     [['doctor', 'who'], 'doctor: expected no further words, got who. See '],
     [['doctor', 'who'], 'To draw those words: node '],

@@ -1,6 +1,6 @@
 /** @file Pictures by the command: files, what is said of them, and the same picture again. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { optionNames, type optionTable } from '../../src/cli/option-table.js';
@@ -392,6 +392,11 @@ describe('every option', () => {
         steps: 4,
         guidanceScale: 5,
         elapsedMs: expect.any(Number),
+        altText: {
+          alt: 'Machine-made picture, prompt: a 🦊',
+          description: expect.stringContaining('nobody has looked'),
+          source: 'prompt',
+        },
       })),
     );
     for (const { path } of images) expect(existsSync(path as string)).toBe(true);
@@ -401,6 +406,61 @@ describe('every option', () => {
     const { stdout, stderr } = await draw('x', '--seed', '1', '--num', '2', '--quiet');
     expect(stdout).toBe('maliang-x-1.png\nmaliang-x-2.png\n');
     expect(stderr).toBe('');
+  });
+
+  option('format', async () => {
+    const { images } = await record('--format', 'jpeg', '--num', '2');
+    const paths = images.map(({ path }) => path as string);
+    expect(paths.map((path) => basename(path))).toEqual([
+      'maliang-a-fox-5.jpg',
+      'maliang-a-fox-6.jpg',
+    ]);
+    const near = await decodeImage(readFileSync(paths[0]!), { channels: 3 });
+    expect(distance(near, await plain(), [0, 64])).toBeLessThan(4);
+    const { stderr, exitCode } = await draw('x', '--format', 'jpeg', '--out', 'a.webp');
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('--format: expected webp, as --out ends, got jpeg.');
+  });
+
+  option('quality', async () => {
+    expect(await drawn('--format', 'webp', '--quality', 'lossless')).toEqual(await plain());
+    const size = async (quality: string) => {
+      await record('--out', 'q.jpg', '--quality', quality);
+      return bytes('q.jpg').length;
+    };
+    expect(await size('10')).toBeLessThan(await size('95'));
+    for (const [out, quality, message] of [
+      [
+        'a.png',
+        '80',
+        '--quality: expected JPEG or WebP, by --format or the end of --out, got PNG.',
+      ],
+      ['a.jpg', 'lossless', '--quality: expected WebP for lossless files'],
+    ]) {
+      const { exitCode, stderr } = await draw('x', '--out', out!, '--quality', quality!);
+      expect({ exitCode, stderr }).toMatchObject({
+        exitCode: 2,
+        stderr: expect.stringContaining(message!),
+      });
+    }
+  });
+
+  option('metadata', async () => {
+    const keywords = async (level: string) => {
+      await record('--out', 'm.png', '--metadata', level);
+      return readPngText(bytes('m.png')).map(({ keyword }) => keyword);
+    };
+    expect(await keywords('full')).toContain('maliang');
+    expect(await keywords('minimal')).toEqual(['Software', 'XML:com.adobe.xmp']);
+    expect(await keywords('mark')).toEqual(['XML:com.adobe.xmp']);
+    expect(await pixels('m.png')).toEqual(await plain());
+  });
+
+  option('alt', async () => {
+    const { images } = await record('--alt', 'A fox, 坐着', '--out', 'alt.png');
+    expect(images[0]).toMatchObject({ altText: { alt: 'A fox, 坐着', source: 'given' } });
+    const texts = readPngText(bytes('alt.png'));
+    expect(texts.find(({ keyword }) => keyword === 'AltText')?.text).toBe('A fox, 坐着');
   });
 
   it('has a test', () => {

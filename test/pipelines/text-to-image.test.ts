@@ -229,7 +229,7 @@ it('writes PNG files that say how they were made', async () => {
   const lines = text!.text.split('\n');
   expect(lines.slice(0, 2)).toEqual(['一个红苹果, flat', 'Negative prompt: rain']);
   expect(lines[2]).toMatch(
-    /^Steps: 2, Sampler: DDIM, CFG scale: 3, Seed: 7, Size: 32x24, Model: .+, Version: Maliang \d/,
+    /^Steps: 2, Sampler: DDIM, CFG scale: 3, Seed: 7, Size: 32x24, Model hash: [\da-f]{10}, Model: .+, Version: Maliang \d/,
   );
 });
 

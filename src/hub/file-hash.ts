@@ -1,0 +1,49 @@
+/** @file SHA-256 of files of any size, read once per process while they do not change. */
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { throwIfAborted } from '../core/errors.js';
+import { unreadable } from './weight-file.js';
+
+export interface HashOptions {
+  /** Byte to begin at. Default 0. */
+  readonly from?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const known = new Map<string, string>();
+const mostKnown = 10_000;
+
+/**
+ * The hash in lower-case hexadecimal digits. A blob of a hub's cache is named by its hash, which was
+ * compared when it was downloaded, and is not read again. Throws FILE_READ or CANCELLED.
+ */
+export async function sha256OfFile(path: string, options: HashOptions = {}): Promise<string> {
+  const { from = 0, signal } = options;
+  try {
+    const whole = await realpath(path);
+    const name = basename(whole);
+    const isBlob = basename(dirname(whole)) === 'blobs' && /^[\da-f]{64}$/.test(name);
+    if (isBlob && from === 0) return name;
+    const { size, mtimeMs } = await stat(whole);
+    const key = JSON.stringify([whole, size, mtimeMs, from]);
+    const hash = known.get(key) ?? (await hashOf(whole, from, signal));
+    if (known.size < mostKnown) known.set(key, hash);
+    return hash;
+  } catch (cause) {
+    throwIfAborted(`hash ${path}`, signal);
+    throw unreadable(path, cause);
+  }
+}
+
+async function hashOf(path: string, start: number, signal?: AbortSignal): Promise<string> {
+  const hash: Hash = createHash('sha256');
+  const stream = createReadStream(path, {
+    start,
+    highWaterMark: 2 ** 20,
+    ...(signal && { signal }),
+  });
+  for await (const piece of stream) hash.update(piece as Buffer);
+  return hash.digest('hex');
+}
