@@ -83,8 +83,12 @@ describe.each(names)('%s', (name) => {
   const component = readComponent(name);
 
   it('has the published parameter names and shapes', () => {
-    const { weights } = componentParameters(component);
-    const ours = [...weights].map(([key, { shape }]) => `${key} ${shape.join(',')}`.trim());
+    const { weights, buffers } = componentParameters(component);
+    // Tables that follow from the configuration are not listed, unlike running statistics.
+    const statistics = [...buffers].filter(([key]) => /\.running_(?:mean|var)$/.test(key));
+    const ours = [...weights, ...statistics].map(([key, { shape }]) =>
+      `${key} ${shape.join(',')}`.trim(),
+    );
     expect(ours.sort()).toEqual(readParameters(name).map((line) => line.trim()));
   });
 

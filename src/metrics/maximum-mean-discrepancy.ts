@@ -1,0 +1,171 @@
+/** @file Maximum mean discrepancies (Gretton et al. 2012): KID (Bińkowski et al. 2018) and CMMD (Jayasumana et al. 2024). */
+import { complain } from '../core/errors.js';
+import { TorchGenerator } from '../core/random.js';
+import {
+  type Interval,
+  intervalAround,
+  type ResampleOptions,
+  resampleCounts,
+  variance,
+} from './bootstrap.js';
+import { type FeatureRows, pickRows, requireFeatures, unitFeatures } from './feature-rows.js';
+import { type KernelMeans, kernelMeans, type PairKernel, type SetWeights } from './kernel-sums.js';
+import type { PairwiseOptions } from './row-products.js';
+
+export interface KidOptions extends PairwiseOptions, ResampleOptions {
+  /** Random subsets whose estimates are averaged. Default 100. */
+  readonly subsets?: number | undefined;
+  /** Pictures of each set in a subset. Default 1000, or all pictures of the smaller set if fewer. */
+  readonly subsetSize?: number | undefined;
+  /** Power of the kernel (γ·x·y + c)ᵈ. Default 3. */
+  readonly degree?: number | undefined;
+  /** Default 1 over the number of features. */
+  readonly gamma?: number | undefined;
+  /** Default 1. */
+  readonly coefficient?: number | undefined;
+}
+
+export interface KidResult {
+  /** Mean over the subsets; unbiased, so it may be negative. */
+  readonly value: number;
+  /** Standard deviation over the subsets. */
+  readonly deviation: number;
+  readonly subsets: number;
+  readonly subsetSize: number;
+  /** Undefined when no resamples were asked for. */
+  readonly interval: Interval | undefined;
+}
+
+/**
+ * KID. Subsets are those of torchmetrics under `torch.manual_seed(seed)`; when they hold all
+ * pictures of both sets, one is enough. Throws DATA, USAGE, CANCELLED.
+ */
+export async function kid(
+  real: FeatureRows,
+  fake: FeatureRows,
+  options: KidOptions = {},
+): Promise<KidResult> {
+  requireFeatures('kid', 2, real, fake);
+  const { subsets = 100, seed = 0, bootstrap = 100, onProgress } = options;
+  const smaller = Math.min(real.count, fake.count);
+  const subsetSize = options.subsetSize ?? Math.min(1000, smaller);
+  requireWhole('kid: subsets', subsets, 1, 1_000_000);
+  requireWhole('kid: subsetSize', subsetSize, 2, smaller);
+  const kernel = polynomial(real.size, options);
+  const isWhole = subsetSize === real.count && subsetSize === fake.count;
+  const share = isWhole ? 0 : 0.5;
+  const values: number[] = [];
+  const random = new TorchGenerator(seed);
+  for (let i = 0; i < (isWhole ? 0 : subsets); i++) {
+    const pick = (rows: FeatureRows): FeatureRows =>
+      pickRows(rows, permutation(random, rows.count).subarray(0, subsetSize));
+    const sets = [pick(real), pick(fake)] as const;
+    const quiet = { ...options, onProgress: undefined, kernel, weights: [onesOf(...sets)] };
+    const [means] = await kernelMeans(...sets, quiet);
+    values.push(unbiased(means!));
+    onProgress?.((share * (i + 1)) / subsets);
+  }
+  if (bootstrap < 2 && !isWhole) return kidResult(values, subsetSize, undefined);
+  const [whole, ...resampled] = await kernelMeans(real, fake, {
+    ...options,
+    onProgress: (part) => onProgress?.(share + (1 - share) * part),
+    kernel,
+    weights: [onesOf(real, fake), ...weightsOf(real, fake, bootstrap, seed)],
+  });
+  if (isWhole) values.push(unbiased(whole!));
+  const value = meanOf(values);
+  return kidResult(values, subsetSize, intervalAround(value, resampled.map(unbiased)));
+}
+
+function kidResult(
+  values: readonly number[],
+  subsetSize: number,
+  interval: Interval | undefined,
+): KidResult {
+  const deviation = Math.sqrt(variance(values));
+  return { value: meanOf(values), deviation, subsets: values.length, subsetSize, interval };
+}
+
+function polynomial(size: number, options: KidOptions): PairKernel {
+  const { degree = 3, gamma = 1 / size, coefficient = 1 } = options;
+  requireWhole('kid: degree', degree, 1, 100);
+  if (degree === 3) {
+    return (dot) => {
+      const base = gamma * dot + coefficient;
+      return base * base * base;
+    };
+  }
+  return (dot) => (gamma * dot + coefficient) ** degree;
+}
+
+/** `torch.randperm(count)`. */
+export function permutation(random: TorchGenerator, count: number): Int32Array {
+  const order = Int32Array.from({ length: count }, (_, i) => i);
+  for (let i = 0; i < count - 1; i++) {
+    const other = i + (random.random32() % (count - i));
+    [order[i], order[other]] = [order[other]!, order[i]!];
+  }
+  return order;
+}
+
+export interface CmmdOptions extends PairwiseOptions, ResampleOptions {}
+
+export interface MeasuredValue {
+  readonly value: number;
+  /** Undefined when no resamples were asked for. */
+  readonly interval: Interval | undefined;
+}
+
+/** Width of the Gaussian kernel and the factor for show, both of the published code. */
+const cmmdSigma = 10;
+const cmmdScale = 1000;
+
+/** CMMD of CLIP embeddings, which are scaled to length 1 here. Throws DATA, CANCELLED. */
+export async function cmmd(
+  real: FeatureRows,
+  fake: FeatureRows,
+  options: CmmdOptions = {},
+): Promise<MeasuredValue> {
+  requireFeatures('cmmd', 1, real, fake);
+  const { bootstrap = 100, seed = 0 } = options;
+  const gamma = 1 / (2 * cmmdSigma ** 2);
+  const [x, y] = [unitFeatures(real), unitFeatures(fake)] as const;
+  const [value, ...resampled] = (
+    await kernelMeans(x, y, {
+      ...options,
+      kernel: (dot, squares) => Math.exp(-gamma * (squares - 2 * dot)),
+      weights: [onesOf(x, y), ...weightsOf(x, y, bootstrap, seed)],
+    })
+  ).map((means) => cmmdScale * (means.realWithSelf + means.fakeWithSelf - 2 * means.cross));
+  const range = [0, Number.POSITIVE_INFINITY] as const;
+  return { value: value!, interval: intervalAround(value!, resampled, range) };
+}
+
+const unbiased = ({ real, fake, cross }: KernelMeans): number => real + fake - 2 * cross;
+const meanOf = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function onesOf(real: FeatureRows, fake: FeatureRows): SetWeights {
+  const ones = ({ count }: FeatureRows): Float64Array => new Float64Array(count).fill(1);
+  return { real: ones(real), fake: ones(fake) };
+}
+
+/** Both sets drawn again, with seeds apart from each other. */
+function weightsOf(
+  real: FeatureRows,
+  fake: FeatureRows,
+  resamples: number,
+  seed: number,
+): SetWeights[] {
+  const ofFake = resampleCounts(fake.count, resamples, seed + 1);
+  return resampleCounts(real.count, resamples, seed).map((counts, i) => ({
+    real: counts,
+    fake: ofFake[i]!,
+  }));
+}
+
+function requireWhole(where: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  const expected = `a whole number from ${min} to ${max}`;
+  throw complain('USAGE', { where, expected, got: `${value}`, next: 'Change it.' });
+}
