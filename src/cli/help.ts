@@ -12,6 +12,7 @@ import type { Terminal } from './terminal.js';
 
 const synopses: Readonly<Record<CommandName, string>> = {
   generate: '<prompt> [options]',
+  evaluate: 'evaluate --real FOLDER --fake FOLDER [options]',
   models: 'models list|show|pull|remove [ID] [options]',
   train: 'train autoencoder|clip|diffusion --config FILE [options]',
   doctor: 'doctor [options]',
@@ -23,6 +24,10 @@ const examples: Readonly<Record<CommandName, readonly string[]>> = {
     '"a red apple, flat"',
     '"两只猫在蓝色背景上，卡通" --num 4 --seed 7',
     '"a glossy 3D fish" --out pictures/ --json',
+  ],
+  evaluate: [
+    'evaluate --real photos/ --fake pictures/',
+    'evaluate --real photos/ --fake pictures/ --features inception.safetensors --metrics fid,kid --json',
   ],
   models: ['models pull stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16', 'models list'],
   train: [

@@ -18,6 +18,7 @@ export type Command = (
 /** Loaded when asked for, so that `--help` reads no more than it shows. */
 const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   generate: async () => (await import('./generate.js')).generate,
+  evaluate: async () => (await import('./evaluate.js')).evaluate,
   models: async () => (await import('./models.js')).models,
   train: async () => (await import('./train.js')).train,
   doctor: async () => (await import('./doctor.js')).doctor,

@@ -1,7 +1,15 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
+import { type MetricName, metricNames } from '../metrics/metric-names.js';
 import type { MessageKey } from './messages.js';
 
-export const commandNames = ['generate', 'models', 'train', 'doctor', 'samplers'] as const;
+export const commandNames = [
+  'generate',
+  'evaluate',
+  'models',
+  'train',
+  'doctor',
+  'samplers',
+] as const;
 export type CommandName = (typeof commandNames)[number];
 
 /** Reads a value; a message key with its values says what was expected instead. */
@@ -36,10 +44,11 @@ const drawing = ['generate'] as const;
 const training = ['train'] as const;
 const both = ['generate', 'train'] as const;
 const hub = ['generate', 'models'] as const;
+const measuring = ['evaluate'] as const;
 
 /** In the order the help lists them. */
 export const optionTable = {
-  seed: row(drawing, wholeNumber(0, Number.MAX_SAFE_INTEGER), 'N'),
+  seed: row(['generate', 'evaluate'], wholeNumber(0, Number.MAX_SAFE_INTEGER), 'N'),
   num: row(drawing, wholeNumber(1, 1000), 'N'),
   steps: row(drawing, wholeNumber(1, 1000), 'N'),
   guidance: row(drawing, number(0, 100), 'X'),
@@ -69,12 +78,20 @@ export const optionTable = {
   variant: row(hub, readVariant, 'NAME'),
   offline: row(drawing, always),
   yes: row(hub, always),
+  real: row(measuring, someText, 'FOLDER'),
+  fake: row(measuring, someText, 'FOLDER'),
+  features: row(measuring, someText, 'PATH'),
+  metrics: row(measuring, readMetrics, 'LIST'),
+  resize: row(measuring, oneOf('clean', 'legacy', 'clip'), 'RULE'),
+  prompts: row(measuring, someText, 'FILE'),
+  bootstrap: row(measuring, wholeNumber(0, 100_000), 'N'),
+  batch: row(measuring, wholeNumber(1, 1024), 'N'),
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
-  threads: row(both, wholeNumber(1, 1024), 'N'),
-  json: row(['generate', 'models', 'samplers'], always),
-  quiet: row(['generate', 'models', 'train'], always),
+  threads: row(['generate', 'evaluate', 'train'], wholeNumber(1, 1024), 'N'),
+  json: row(['generate', 'evaluate', 'models', 'samplers'], always),
+  quiet: row(['generate', 'evaluate', 'models', 'train'], always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },
 } as const satisfies Record<string, OptionRow<unknown>>;
@@ -159,6 +176,14 @@ function oneOf<const T extends string>(...choices: readonly T[]): ReadValue<T> {
   return (text) =>
     choices.find((choice) => choice === text.toLowerCase()) ??
     new Expectation('usage.oneOf', { choices: choices.join(', ') });
+}
+
+/** `fid,kid`: names of metrics, each once. */
+function readMetrics(text: string): readonly MetricName[] | Expectation {
+  const names = text.toLowerCase().split(',');
+  const found = names.flatMap((name) => metricNames.filter((known) => known === name.trim()));
+  const isWhole = found.length === names.length && new Set(found).size === found.length;
+  return isWhole ? found : new Expectation('usage.metrics', { names: metricNames.join(', ') });
 }
 
 function someText(text: string): string | Expectation {

@@ -43,6 +43,11 @@ export function variance(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
 }
 
+/** A seed for draws that must not follow those of `seed`; torch's generator takes 32 bits. */
+export function otherSeed(seed: number): number {
+  return (seed + 1) % 2 ** 32;
+}
+
 /** How often each of `count` items is in each of the resamples: a list of [count]. */
 export function resampleCounts(count: number, resamples: number, seed: number): Float64Array[] {
   const random = new TorchGenerator(seed);

@@ -1,7 +1,13 @@
 /** @file Inception score (Salimans et al. 2016): exp of the mean divergence of a picture's classes from those of its split. */
 import { complain } from '../core/errors.js';
 import { TorchGenerator } from '../core/random.js';
-import { type Interval, intervalAround, type ResampleOptions, variance } from './bootstrap.js';
+import {
+  type Interval,
+  intervalAround,
+  otherSeed,
+  type ResampleOptions,
+  variance,
+} from './bootstrap.js';
 import { type FeatureRows, requireFeatures } from './feature-rows.js';
 import { permutation } from './maximum-mean-discrepancy.js';
 
@@ -72,7 +78,7 @@ export class InceptionScoreCollector {
         probabilities: new Float64Array(classes),
       }));
     this.#sums = Array.from({ length: (bootstrap < 2 ? 0 : bootstrap) + 1 }, empty);
-    this.#random = new TorchGenerator(seed + 1);
+    this.#random = new TorchGenerator(otherSeed(seed));
   }
 
   add({ count, data }: FeatureRows): void {

@@ -4,6 +4,7 @@ import { TorchGenerator } from '../core/random.js';
 import {
   type Interval,
   intervalAround,
+  otherSeed,
   type ResampleOptions,
   resampleCounts,
   variance,
@@ -157,7 +158,7 @@ function weightsOf(
   resamples: number,
   seed: number,
 ): SetWeights[] {
-  const ofFake = resampleCounts(fake.count, resamples, seed + 1);
+  const ofFake = resampleCounts(fake.count, resamples, otherSeed(seed));
   return resampleCounts(real.count, resamples, seed).map((counts, i) => ({
     real: counts,
     fake: ofFake[i]!,

@@ -1,6 +1,6 @@
 /** @file Every model case of tools/reference: the graph, filled by the reference weight function, gives the reference's numbers. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { referenceWeight } from '../../src/core/reference-weights.js';
 import { floatTensor, type TensorData, toFloat32 } from '../../src/core/tensor-data.js';
 import { parseSafetensorsHeader, readTensor } from '../../src/formats/safetensors.js';
@@ -15,6 +15,8 @@ import { caseGraphs } from './case-graphs.js';
 
 const folder = new URL('../fixtures/models/', import.meta.url);
 const tolerance = 1e-4;
+
+vi.setConfig({ testTimeout: 240_000 }); // Inception-v3 takes the interpreter 12 s on an idle machine
 
 function readCase(name: string): Map<string, TensorData> {
   const bytes = new Uint8Array(readFileSync(new URL(`${name}/case.safetensors`, folder)));
