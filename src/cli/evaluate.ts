@@ -90,6 +90,7 @@ function cellsOf({ name, value, interval, samples }: Figure, say: Say): string[]
 
 /** Five digits, small numbers without an exponent. */
 function digits(value: number): string {
+  if (value === 0) return '0';
   return Math.abs(value) < 1e-3 ? value.toFixed(7) : `${Number(value.toPrecision(5))}`;
 }
 

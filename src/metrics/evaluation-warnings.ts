@@ -40,7 +40,9 @@ function otherFiles({ folder }: FolderFeatures): string[] {
   if (others.length === 0) return [];
   const shown = others.slice(0, 3).join(', ');
   const more = others.length > 3 ? ', …' : '';
-  return [`${path}: ${others.length} files that are not pictures are left out: ${shown}${more}`];
+  return [
+    `${path}: files that are not pictures are left out, ${others.length} in all: ${shown}${more}`,
+  ];
 }
 
 function sizeWarnings(real: FolderFeatures, fake: FolderFeatures, side: number): string[] {
