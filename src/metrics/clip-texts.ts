@@ -38,7 +38,20 @@ export async function readClipTexts(folders: {
   const match = matchWeights(parameters, tensors, components[component.className].weightName);
   requireMatch(className, parameters.size, match);
   const tokenizer = await readTokenizerFolder(resolve(folders.tokenizer));
+  requireTokenizerFit(tokenizer, textConfig, folders.tokenizer);
   return { config: textConfig, weights: match.matched, tokenizer };
+}
+
+function requireTokenizerFit(
+  { vocabSize, eosId }: ClipTokenizer,
+  config: ClipTextConfig,
+  where: string,
+): void {
+  const hasRows = vocabSize <= config.vocabSize;
+  // CLIP's first configurations say 2 and mean the largest id.
+  if (hasRows && (config.eosTokenId === eosId || config.eosTokenId === 2)) return;
+  const expected = `a tokenizer of at most ${config.vocabSize} tokens that ends in ${config.eosTokenId}`;
+  throw complain('CONFIG', { where, expected, got: `${vocabSize} tokens that end in ${eosId}` });
 }
 
 function textConfigOf(component: Component, where: string): ClipTextConfig {
@@ -59,7 +72,14 @@ function textConfigOf(component: Component, where: string): ClipTextConfig {
 
 const batchTexts = 16;
 
-/** Embeddings of the texts, row by row, and a warning for each that is cut. Throws CANCELLED. */
+export interface EmbeddedTexts {
+  /** A row for each text, [texts, projectionDim]. */
+  readonly rows: FeatureRows;
+  /** Of texts that are too long: the position, and the end that was left out. */
+  readonly cut: ReadonlyMap<number, string>;
+}
+
+/** Throws CANCELLED and what `Engine` throws. */
 export async function embedTexts(
   engine: Engine,
   { config, weights, tokenizer }: ClipTexts,
@@ -67,26 +87,21 @@ export async function embedTexts(
     texts,
     signal,
   }: { readonly texts: readonly string[]; readonly signal?: AbortSignal | undefined },
-): Promise<{ readonly rows: FeatureRows; readonly warnings: readonly string[] }> {
+): Promise<EmbeddedTexts> {
   const { maxPositions: length, projectionDim: size } = config;
   const { textEmbeds } = clipTextWithProjection(new Scope(), config, {
     ids: input('ids', [batchTexts, length], 'i64'),
     eosPosition: input('eosPosition', [batchTexts], 'i64'),
   });
-  await using session = await engine.load(new Map([['textEmbeds', textEmbeds]]), {
-    weights,
-    signal,
-  });
+  const graph = new Map([['textEmbeds', textEmbeds]]);
+  await using session = await engine.load(graph, { weights, signal });
   const store = new RowStore();
-  const warnings: string[] = [];
+  const cut = new Map<number, string>();
   for (let at = 0; at < texts.length; at += batchTexts) {
     const batch = texts.slice(at, at + batchTexts);
     const encoded = batch.map((text) => tokenizer.encodePrompt(text, { maxLength: length }));
     encoded.forEach(({ truncatedText }, i) => {
-      if (truncatedText === undefined) return;
-      warnings.push(
-        `prompt ${at + i + 1}: cut after ${length - 2} tokens; left out: ${truncatedText}`,
-      );
+      if (truncatedText !== undefined) cut.set(at + i, truncatedText);
     });
     const ids = encoded.map((prompt) => Array.from(prompt.ids));
     while (ids.length < batchTexts) ids.push(ids[0]!);
@@ -94,7 +109,7 @@ export async function embedTexts(
     const rows = outputs.get('textEmbeds')!.data as Float32Array; // [batchTexts, size]
     store.add(rows.slice(0, batch.length * size));
   }
-  return { rows: store.take(size), warnings };
+  return { rows: store.take(size), cut };
 }
 
 function textFeeds(ids: readonly (readonly number[])[], config: ClipTextConfig) {

@@ -2,7 +2,7 @@
 import { complain } from '../core/errors.js';
 import { listPictures, type PictureFolder } from '../data/picture-folder.js';
 import { Engine } from '../runtime/engine.js';
-import { embedTexts } from './clip-texts.js';
+import { type EmbeddedTexts, embedTexts } from './clip-texts.js';
 import { EngineProducts } from './engine-products.js';
 import { type EvaluateOptions, metricsOf, requireOptions } from './evaluation-request.js';
 import { folderWarnings, sampleWarnings } from './evaluation-warnings.js';
@@ -13,6 +13,8 @@ import type { MetricName } from './metric-names.js';
 import { type Kept, type Measurement, type MetricValue, metricTable } from './metric-table.js';
 import { promptsOf } from './picture-prompts.js';
 import type { ResizeRule } from './picture-resize.js';
+
+export type { EvaluateOptions, EvaluationProgress } from './evaluation-request.js';
 
 /** A figure with what it rests on. */
 export interface Figure extends MetricValue {
@@ -87,7 +89,7 @@ export async function evaluateFolders(options: EvaluateOptions): Promise<Evaluat
       ...network.warnings,
       ...folderWarnings(real, fake, network.pictureSize),
       ...(texts?.warnings ?? []),
-      ...(embedded?.warnings ?? []),
+      ...(embedded ? cutWarnings(fake.names, embedded) : []),
       ...sampleWarnings(metrics, network.size, real, fake),
     ],
   };
@@ -180,6 +182,13 @@ async function measureAll(
     all.push(...values.map((value) => ({ metric, ...value })));
   }
   return all;
+}
+
+function cutWarnings(names: readonly string[], { cut }: EmbeddedTexts): string[] {
+  return [...cut].map(([index, text]) => {
+    const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text;
+    return `${names[index]}: the end of its text is left out, the tower reads no more: ${JSON.stringify(shown)}`;
+  });
 }
 
 function summary({ folder, names, unreadable, sizes }: FolderFeatures): FolderSummary {
