@@ -1,4 +1,5 @@
 /** @file Compares a folder of made pictures with a folder of real ones by the metrics asked for. */
+import { availableParallelism } from 'node:os';
 import { complain } from '../core/errors.js';
 import { listPictures, type PictureFolder } from '../data/picture-folder.js';
 import { Engine } from '../runtime/engine.js';
@@ -71,6 +72,7 @@ export async function evaluateFolders(options: EvaluateOptions): Promise<Evaluat
     (await embedTexts(engine, textSide, { texts: fake.names.map(texts.of), signal }));
   const values = await measureAll(engine, network, metrics, {
     ...{ real, fake, texts: embedded?.rows, seed, signal },
+    threads: threads ?? availableParallelism(),
     ...{ bootstrap: options.bootstrap, kid: options.kid, onProgress: options.onProgress },
   });
   return {

@@ -26,8 +26,8 @@ export interface Moments {
 /** Collects rows as they come, in memory that does not grow with their number. */
 export class MomentCollector {
   readonly size: number;
-  /** One for each group: row i of all rows belongs to group i mod `groups`. */
-  readonly #groups: { first: Float64Array; second: Float64Array; count: number }[];
+  /** Row i of all rows belongs to group i mod their number. */
+  readonly #groups: readonly Group[];
   #origin: Float64Array | undefined;
   #seen = 0;
 
@@ -38,6 +38,7 @@ export class MomentCollector {
       first: new Float64Array(new SharedArrayBuffer(size * 8)),
       second: new Float64Array(new SharedArrayBuffer(packedLength(size) * 8)),
       count: 0,
+      waiting: [],
     }));
   }
 
@@ -46,33 +47,44 @@ export class MomentCollector {
     if (size !== this.size) throw internal('moments', `${size} features where ${this.size} were`);
     if (count === 0) return;
     this.#origin ??= columnMeans({ count, size, data });
-    const origin = this.#origin;
-    const centred = Float64Array.from(data, (value, i) => value - origin[i % size]!);
-    if (!centred.every(Number.isFinite)) {
-      const [expected, got] = ['finite features', 'NaN or infinity'];
-      throw complain('DATA', { where: 'moments', expected, got });
-    }
-    this.#groups.forEach((group, index) => {
-      const rows: Float64Array[] = [];
-      for (let i = 0; i < count; i++) {
-        const isHere = (this.#seen + i) % this.#groups.length === index;
-        if (isHere) rows.push(centred.subarray(i * size, (i + 1) * size));
+    for (let i = 0; i < count; i++) {
+      const row = new Float64Array(size);
+      let defect = 0;
+      for (let j = 0; j < size; j++) {
+        row[j] = data[i * size + j]! - this.#origin[j]!;
+        defect += row[j]! * 0; // NaN from the first value that is not finite
       }
-      group.count += rows.length;
-      for (const row of rows) for (let j = 0; j < size; j++) group.first[j]! += row[j]!;
-      for (let i = 0; i < rows.length; i += 4) addOuter(group.second, rows.slice(i, i + 4));
-    });
-    this.#seen += count;
+      if (defect !== 0) throw notFinite();
+      const group = this.#groups[this.#seen++ % this.#groups.length]!;
+      group.waiting.push(row);
+      if (group.waiting.length === rowsAtOnce) addWaiting(group);
+    }
   }
 
   /** The sums of the groups that have rows. */
   sums(): MomentSums[] {
     const { size } = this;
     const origin = this.#origin ?? new Float64Array(size);
+    this.#groups.forEach(addWaiting);
     return this.#groups
       .filter(({ count }) => count > 0)
-      .map((group) => ({ size, origin, ...group }));
+      .map(({ first, second, count }) => ({ size, origin, first, second, count }));
   }
+}
+
+interface Group {
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+  count: number;
+  /** Rows that are not in the sums yet: taken together they cost a quarter. */
+  readonly waiting: Float64Array[];
+}
+
+const rowsAtOnce = 8;
+
+function notFinite(): Error {
+  const [expected, got] = ['finite features', 'NaN or infinity'];
+  return complain('DATA', { where: 'moments', expected, got });
 }
 
 function columnMeans({ count, size, data }: FeatureRows): Float64Array {
@@ -81,16 +93,30 @@ function columnMeans({ count, size, data }: FeatureRows): Float64Array {
   return means;
 }
 
-/** second += Σ x·xᵀ over up to four rows. */
-function addOuter(second: Float64Array, rows: readonly Float64Array[]): void {
+/** Moves the waiting rows into the sums. */
+function addWaiting(group: Group): void {
+  const rows = group.waiting.splice(0);
+  if (rows.length === 0) return;
+  group.count += rows.length;
   const size = rows[0]!.length;
-  const none = new Float64Array(rows.length < 4 ? size : 0);
-  const [a, b = none, c = none, d = none] = rows as [Float64Array, ...Float64Array[]];
+  for (const row of rows) for (let j = 0; j < size; j++) group.first[j]! += row[j]!;
+  while (rows.length < rowsAtOnce) rows.push(new Float64Array(size));
+  addOuter(group.second, rows as Eight<Float64Array>);
+}
+
+type Eight<T> = [T, T, T, T, T, T, T, T];
+
+/** second += Σ x·xᵀ. */
+function addOuter(second: Float64Array, [a, b, c, d, e, f, g, h]: Eight<Float64Array>): void {
+  const size = a.length;
   for (let i = 0; i < size; i++) {
     const start = packedRow(size, i);
     const [ai, bi, ci, di] = [a[i]!, b[i]!, c[i]!, d[i]!];
+    const [ei, fi, gi, hi] = [e[i]!, f[i]!, g[i]!, h[i]!];
     for (let j = i; j < size; j++) {
-      second[start + j]! += ai * a[j]! + bi * b[j]! + (ci * c[j]! + di * d[j]!);
+      const low = ai * a[j]! + bi * b[j]! + (ci * c[j]! + di * d[j]!);
+      const high = ei * e[j]! + fi * f[j]! + (gi * g[j]! + hi * h[j]!);
+      second[start + j]! += low + high;
     }
   }
 }

@@ -8,6 +8,8 @@ import type { FrechetJob } from './frechet-worker.js';
 import type { MeasuredValue } from './maximum-mean-discrepancy.js';
 
 export interface FrechetOptions extends ResampleOptions {
+  /** Threads that share the resamples. Default 1. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called after each distance with the share that is done, 0 to 1. */
   readonly onProgress?: ((share: number) => void) | undefined;
@@ -24,7 +26,7 @@ const fewResamples = 20;
 export async function frechetWithInterval(
   real: readonly MomentSums[],
   fake: readonly MomentSums[],
-  { bootstrap = 100, seed = 0, signal, onProgress }: FrechetOptions = {},
+  { bootstrap = 100, seed = 0, threads = 1, signal, onProgress }: FrechetOptions = {},
 ): Promise<MeasuredValue> {
   const [n, m] = [momentsOf(real).count, momentsOf(fake).count]; // says what is too few
   const rank = Math.min(real[0]!.size, Math.max(n, m));
@@ -35,7 +37,7 @@ export async function frechetWithInterval(
     .filter((entry) => drawnRows(real, entry.real) > 1 && drawnRows(fake, entry.fake) > 1);
   const whole = { real: real.map(() => 1), fake: fake.map(() => 1) };
   const job: FrechetJob = { real, fake, weights: [whole, ...drawn] };
-  const [value, ...resampled] = await distancesOf(job, { signal, onProgress });
+  const [value, ...resampled] = await shared(job, { threads, signal, onProgress });
   const range = [0, Number.POSITIVE_INFINITY] as const;
   return { value: value!, interval: intervalAround(value!, resampled, range) };
 }
@@ -50,11 +52,31 @@ const workerFile = here.endsWith('.ts')
   ? fileURLToPath(new URL('../../dist/metrics/frechet-worker.js', here))
   : fileURLToPath(new URL('./frechet-worker.js', here));
 
-function distancesOf(
-  job: FrechetJob,
-  { signal, onProgress }: Pick<FrechetOptions, 'signal' | 'onProgress'>,
+type ThreadOptions = Pick<FrechetOptions, 'threads' | 'signal' | 'onProgress'>;
+
+/** The distances of a job in its order; thread t computes every `threads`-th. */
+async function shared(
+  { weights, ...sets }: FrechetJob,
+  { threads = 1, signal, onProgress }: ThreadOptions,
 ): Promise<number[]> {
   throwIfAborted('fid', signal);
+  let done = 0;
+  const onDistance = (): void => onProgress?.(++done / weights.length);
+  const count = Math.min(threads, weights.length);
+  const parts = await Promise.all(
+    Array.from({ length: count }, (_, t) => {
+      const part = weights.filter((_entry, i) => i % count === t);
+      return distancesOf({ ...sets, weights: part }, signal, onDistance);
+    }),
+  );
+  return weights.map((_, i) => parts[i % count]![Math.floor(i / count)]!);
+}
+
+function distancesOf(
+  job: FrechetJob,
+  signal: AbortSignal | undefined,
+  onDistance: () => void,
+): Promise<number[]> {
   return new Promise((resolve, reject) => {
     const distances: number[] = [];
     const thread = new Worker(workerFile, { workerData: job });
@@ -65,7 +87,7 @@ function distancesOf(
     signal?.addEventListener('abort', abort, { once: true });
     thread.on('message', (distance: number) => {
       distances.push(distance);
-      onProgress?.(distances.length / job.weights.length);
+      onDistance();
     });
     thread.on('error', (cause) => reject(died(cause)));
     thread.on('exit', () => {

@@ -49,6 +49,8 @@ export interface Measurement extends ResampleOptions, PairwiseOptions {
   /** Of the texts of the fake pictures. */
   readonly texts: FeatureRows | undefined;
   readonly kid?: KidSettings | undefined;
+  /** For what is computed outside the engine. Default 1. */
+  readonly threads?: number | undefined;
 }
 
 interface MetricRow {

@@ -29,6 +29,7 @@ it('gives the same value as all rows at once, and the same interval for the same
   expect(high).toBeGreaterThan(first.value);
   expect(await frechetWithInterval(...sets, options)).toEqual(first);
   expect(shares).toHaveLength(31);
+  expect(await frechetWithInterval(...sets, { ...options, threads: 4 })).toEqual(first);
 });
 
 it('gives no interval for no resamples', async () => {
