@@ -5,34 +5,40 @@ import type { Engine, RemoteSession } from '../runtime/engine.js';
 import type { FeatureRows } from './feature-rows.js';
 import { type RowProducts, tileRows } from './row-products.js';
 
-/** Products of tiles of at most `tileRows` rows; dispose it when done. */
+/** Products of tiles of at most `tileRows` rows, fewer for smaller sets; dispose it when done. */
 export class EngineProducts implements AsyncDisposable {
   readonly #session: RemoteSession;
+  readonly #rows: number;
   readonly #signal: AbortSignal | undefined;
 
-  private constructor(session: RemoteSession, signal: AbortSignal | undefined) {
+  private constructor(session: RemoteSession, rows: number, signal: AbortSignal | undefined) {
     this.#session = session;
+    this.#rows = rows;
     this.#signal = signal;
   }
 
-  /** For rows of `size` features. Throws what `Engine` throws. */
-  static async load(engine: Engine, size: number, signal?: AbortSignal): Promise<EngineProducts> {
-    const [a, b] = [input('a', [tileRows, size], 'f64'), input('b', [tileRows, size], 'f64')];
+  /** For sets of at most `count` rows of `size` features. Throws what `Engine` throws. */
+  static async load(
+    engine: Engine,
+    { count, size, signal }: { count: number; size: number; signal?: AbortSignal | undefined },
+  ): Promise<EngineProducts> {
+    const rows = Math.min(count, tileRows);
+    const [a, b] = [input('a', [rows, size], 'f64'), input('b', [rows, size], 'f64')];
     const dots = g.matmul(a, g.transpose(b, [1, 0]));
     const session = await engine.load(new Map([['dots', dots]]), { signal });
-    return new EngineProducts(session, signal);
+    return new EngineProducts(session, rows, signal);
   }
 
   readonly products: RowProducts = async (a, b) => {
     const feeds = new Map([
-      ['a', padded(a)],
-      ['b', padded(b)],
+      ['a', padded(a, this.#rows)],
+      ['b', padded(b, this.#rows)],
     ]);
     const outputs = await this.#session.run(feeds, { signal: this.#signal });
-    const dots = outputs.get('dots')!.data as Float64Array; // [tileRows, tileRows]
+    const dots = outputs.get('dots')!.data as Float64Array; // [#rows, #rows]
     const out = new Float64Array(a.count * b.count);
     for (let i = 0; i < a.count; i++) {
-      out.set(dots.subarray(i * tileRows, i * tileRows + b.count), i * b.count);
+      out.set(dots.subarray(i * this.#rows, i * this.#rows + b.count), i * b.count);
     }
     return out;
   };
@@ -42,8 +48,8 @@ export class EngineProducts implements AsyncDisposable {
   }
 }
 
-function padded({ size, data }: FeatureRows) {
-  const rows = new Float64Array(tileRows * size);
-  rows.set(data);
-  return { dtype: 'f64', shape: [tileRows, size], data: rows } as const;
+function padded({ size, data }: FeatureRows, rows: number) {
+  const values = new Float64Array(rows * size);
+  values.set(data);
+  return { dtype: 'f64', shape: [rows, size], data: values } as const;
 }

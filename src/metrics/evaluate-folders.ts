@@ -155,8 +155,8 @@ function requireEnough(metric: MetricName, real: FolderFeatures, fake: FolderFea
   }
 }
 
-/** Above so many pictures the engine multiplies faster than this thread, sending included. */
-const fewPictures = 256;
+/** Above so many multiplications of all pairs the engine is faster than this thread, sending included. */
+const fewMultiplications = 2 ** 22;
 
 async function measureAll(
   engine: Engine,
@@ -168,10 +168,12 @@ async function measureAll(
   }: Omit<Measurement, 'onProgress' | 'products'> & Pick<EvaluateOptions, 'onProgress'>,
 ): Promise<(MetricValue & { readonly metric: MetricName })[]> {
   const { real, fake, signal } = measurement;
-  const isLarge = Math.max(real.rows?.count ?? 0, fake.rows?.count ?? 0) > fewPictures;
-  await using multiplier = isLarge
-    ? await EngineProducts.load(engine, network.size, signal)
-    : undefined;
+  const { size } = network;
+  const count = Math.max(real.rows?.count ?? 0, fake.rows?.count ?? 0);
+  await using multiplier =
+    count ** 2 * size > fewMultiplications
+      ? await EngineProducts.load(engine, { count, size, signal })
+      : undefined;
   const all: (MetricValue & { readonly metric: MetricName })[] = [];
   for (const metric of metrics) {
     const report = (share: number): void => onProgress?.({ stage: metric, done: share, total: 1 });

@@ -237,5 +237,7 @@ async function readPixelScale(
     mean: read('image_mean', clipPixels.mean),
     deviation: read('image_std', clipPixels.deviation),
   };
-  return { pixels, warnings: [] };
+  const isUsual = (json.resample ?? 3) === 3 && json.do_center_crop !== false;
+  const warning = `${file}: asks for another resize than the rule clip, which is not followed.`;
+  return { pixels, warnings: isUsual ? [] : [warning] };
 }

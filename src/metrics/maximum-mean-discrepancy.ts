@@ -47,44 +47,104 @@ export async function kid(
   options: KidOptions = {},
 ): Promise<KidResult> {
   requireFeatures('kid', 2, real, fake);
-  const { subsets = 100, seed = 0, bootstrap = 100, onProgress } = options;
+  const { subsets = 100, seed = 0, bootstrap = 100 } = options;
   const smaller = Math.min(real.count, fake.count);
   const subsetSize = options.subsetSize ?? Math.min(1000, smaller);
   requireWhole('kid: subsets', subsets, 1, 1_000_000);
   requireWhole('kid: subsetSize', subsetSize, 2, smaller);
   const kernel = polynomial(real.size, options);
   const isWhole = subsetSize === real.count && subsetSize === fake.count;
-  const share = isWhole ? 0 : 0.5;
-  const values: number[] = [];
-  const random = new TorchGenerator(seed);
-  for (let i = 0; i < (isWhole ? 0 : subsets); i++) {
-    const pick = (rows: FeatureRows): FeatureRows =>
-      pickRows(rows, permutation(random, rows.count).subarray(0, subsetSize));
-    const sets = [pick(real), pick(fake)] as const;
-    const quiet = { ...options, onProgress: undefined, kernel, weights: [onesOf(...sets)] };
-    const [means] = await kernelMeans(...sets, quiet);
-    values.push(unbiased(means!));
-    onProgress?.((share * (i + 1)) / subsets);
-  }
-  if (bootstrap < 2 && !isWhole) return kidResult(values, subsetSize, undefined);
-  const [whole, ...resampled] = await kernelMeans(real, fake, {
-    ...options,
-    onProgress: (part) => onProgress?.(share + (1 - share) * part),
-    kernel,
-    weights: [onesOf(real, fake), ...weightsOf(real, fake, bootstrap, seed)],
-  });
-  if (isWhole) values.push(unbiased(whole!));
+  const drawn = isWhole
+    ? [{ real: allOf(real), fake: allOf(fake) }]
+    : drawSubsets(real, fake, { subsets, subsetSize, seed });
+  // One pass over all pairs serves every subset and resample; few small subsets alone cost less.
+  const isOnePass = bootstrap >= 2 || real.count * fake.count <= drawn.length * subsetSize ** 2;
+  const { values, resampled } = isOnePass
+    ? await inOnePass(real, fake, { ...options, kernel, drawn })
+    : await subsetBySubset(real, fake, { ...options, kernel, drawn });
   const value = meanOf(values);
-  return kidResult(values, subsetSize, intervalAround(value, resampled.map(unbiased)));
+  return {
+    value,
+    deviation: Math.sqrt(variance(values)),
+    subsets: values.length,
+    subsetSize,
+    interval: intervalAround(value, resampled),
+  };
 }
 
-function kidResult(
-  values: readonly number[],
-  subsetSize: number,
-  interval: Interval | undefined,
-): KidResult {
-  const deviation = Math.sqrt(variance(values));
-  return { value: meanOf(values), deviation, subsets: values.length, subsetSize, interval };
+/** Positions of the pictures of a subset. */
+interface Subset {
+  readonly real: Int32Array;
+  readonly fake: Int32Array;
+}
+
+interface SubsetOptions extends KidOptions {
+  readonly kernel: PairKernel;
+  readonly drawn: readonly Subset[];
+}
+
+interface Estimates {
+  /** Of each subset. */
+  readonly values: readonly number[];
+  /** Of each resample. */
+  readonly resampled: readonly number[];
+}
+
+const allOf = ({ count }: FeatureRows): Int32Array =>
+  Int32Array.from({ length: count }, (_, i) => i);
+
+/** In the order torchmetrics draws them: a permutation of the real set, then one of the other. */
+function drawSubsets(
+  real: FeatureRows,
+  fake: FeatureRows,
+  { subsets, subsetSize, seed }: { subsets: number; subsetSize: number; seed: number },
+): Subset[] {
+  const random = new TorchGenerator(seed);
+  return Array.from({ length: subsets }, () => ({
+    real: permutation(random, real.count).slice(0, subsetSize),
+    fake: permutation(random, fake.count).slice(0, subsetSize),
+  }));
+}
+
+async function inOnePass(
+  real: FeatureRows,
+  fake: FeatureRows,
+  { drawn, bootstrap = 100, seed = 0, ...options }: SubsetOptions,
+): Promise<Estimates> {
+  const weights = [
+    ...drawn.map((subset) => ({
+      real: marked(subset.real, real.count),
+      fake: marked(subset.fake, fake.count),
+    })),
+    ...weightsOf(real, fake, bootstrap, seed),
+  ];
+  const estimates = (await kernelMeans(real, fake, { ...options, weights })).map(unbiased);
+  return {
+    values: estimates.slice(0, drawn.length),
+    resampled: estimates.slice(drawn.length),
+  };
+}
+
+/** 1 at the positions, 0 elsewhere. */
+function marked(positions: Int32Array, count: number): Float64Array {
+  const marks = new Float64Array(count);
+  for (const position of positions) marks[position] = 1;
+  return marks;
+}
+
+async function subsetBySubset(
+  real: FeatureRows,
+  fake: FeatureRows,
+  { drawn, onProgress, ...options }: SubsetOptions,
+): Promise<Estimates> {
+  const values: number[] = [];
+  for (const [i, subset] of drawn.entries()) {
+    const sets = [pickRows(real, subset.real), pickRows(fake, subset.fake)] as const;
+    const [means] = await kernelMeans(...sets, { ...options, weights: [onesOf(...sets)] });
+    values.push(unbiased(means!));
+    onProgress?.((i + 1) / drawn.length);
+  }
+  return { values, resampled: [] };
 }
 
 function polynomial(size: number, options: KidOptions): PairKernel {

@@ -168,6 +168,22 @@ it('a CLIP folder’s pixels are scaled as its preprocessor_config.json says', a
   ).toBeLessThan(1e-5);
 });
 
+it('a CLIP folder that asks for another resize is told of', async () => {
+  const folder = await writeClipFolder(join(place, 'other-resize'));
+  const file = join(folder, 'preprocessor_config.json');
+  for (const json of [{ resample: 2 }, { do_center_crop: false }]) {
+    writeFileSync(file, JSON.stringify(json));
+    expect((await openFeatureNetwork(folder)).warnings).toEqual([
+      `${file}: asks for another resize than the rule clip, which is not followed.`,
+    ]);
+  }
+  writeFileSync(file, JSON.stringify({ image_mean: [0.5, 0.5] }));
+  await expect(openFeatureNetwork(folder)).rejects.toMatchObject({
+    code: 'CONFIG',
+    message: expect.stringContaining('image_mean: expected three numbers, got [0.5,0.5]'),
+  });
+});
+
 describe('CLIP score', () => {
   const prompts = names(11).map((name) => `a picture of ${name}`);
 

@@ -39,7 +39,7 @@ let engine: Engine;
 let multiplier: EngineProducts;
 beforeAll(async () => {
   engine = Engine.start({ threads: 1 });
-  multiplier = await EngineProducts.load(engine, size);
+  multiplier = await EngineProducts.load(engine, { count: fake.count, size });
 });
 afterAll(() => engine.dispose());
 
@@ -98,6 +98,26 @@ it('pictures that occur several times lie at no distance, as in prdc', async () 
   const { precision, coverage } = await precisionRecall(twice, one, { bootstrap: 0, neighbour: 1 });
   // Every radius is 0, and a ball does not hold its surface.
   expect([precision.value, coverage.value]).toEqual([0, 0]);
+});
+
+it('KID by small subsets is the same in one pass and subset by subset', async () => {
+  const options = { subsets: 6, subsetSize: 20, seed: 5 };
+  const apart = await kid(real, fake, { ...options, bootstrap: 0 });
+  const { interval, ...together } = await kid(real, fake, { ...options, bootstrap: 2 });
+  expect(interval).toMatchObject({ resamples: 2 });
+  expect(together.value).toBeCloseTo(apart.value, 10);
+  expect(together.deviation).toBeCloseTo(apart.deviation, 10);
+  expect([apart.subsets, apart.subsetSize]).toEqual([6, 20]);
+});
+
+it('sets smaller than a tile multiply in the engine too', async () => {
+  const part = { count: 7, size, data: real.data.subarray(0, 7 * size) };
+  await using small = await EngineProducts.load(engine, { count: 7, size });
+  const [a, b] = [await small.products(part, part), await productsHere(part, part)];
+  expect(a).toHaveLength(49);
+  a.forEach((value, i) => {
+    expect(value).toBeCloseTo(b[i]!, 12);
+  });
 });
 
 it('stops when asked to', async () => {
