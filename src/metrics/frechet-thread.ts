@@ -62,7 +62,8 @@ async function shared(
   throwIfAborted('fid', signal);
   let done = 0;
   const onDistance = (): void => onProgress?.(++done / weights.length);
-  const count = Math.min(threads, weights.length);
+  // A thread takes a while to start.
+  const count = Math.min(threads, Math.ceil(weights.length / 8));
   const parts = await Promise.all(
     Array.from({ length: count }, (_, t) => {
       const part = weights.filter((_entry, i) => i % count === t);
