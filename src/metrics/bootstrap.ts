@@ -13,6 +13,13 @@ export interface Interval {
   readonly resamples: number;
 }
 
+/** A figure of a set of pictures. */
+export interface MeasuredValue {
+  readonly value: number;
+  /** Undefined when no resamples were asked for. */
+  readonly interval: Interval | undefined;
+}
+
 export interface ResampleOptions {
   /** Resamples; 0 gives no interval. Default 100. */
   readonly bootstrap?: number | undefined;
@@ -63,7 +70,7 @@ export function meanWithInterval(
   values: Float64Array,
   { bootstrap = 100, seed = 0 }: ResampleOptions,
   range?: readonly [number, number],
-): { readonly value: number; readonly interval: Interval | undefined } {
+): MeasuredValue {
   const meanOf = (weights?: Float64Array): number =>
     values.reduce((sum, value, i) => sum + value * (weights?.[i] ?? 1), 0) / values.length;
   const value = meanOf();

@@ -1,8 +1,7 @@
 /** @file CLIP score (Hessel et al. 2021) with the scale of torchmetrics: 100 times the mean cosine of pictures and their texts. */
 import { complain } from '../core/errors.js';
-import { meanWithInterval, type ResampleOptions } from './bootstrap.js';
+import { type MeasuredValue, meanWithInterval, type ResampleOptions } from './bootstrap.js';
 import { type FeatureRows, requireFeatures, unitFeatures } from './feature-rows.js';
-import type { MeasuredValue } from './maximum-mean-discrepancy.js';
 
 /** 100 · mean cosine of row i of both, never below 0. Throws DATA. */
 export function clipScore(

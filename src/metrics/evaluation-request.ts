@@ -5,6 +5,7 @@ import { type MetricName, metricNames } from './metric-names.js';
 import { type KidSettings, metricTable } from './metric-table.js';
 import type { Prompts } from './picture-prompts.js';
 import { type ResizeRule, resizeRules } from './picture-resize.js';
+import { requireWhole } from './whole-number.js';
 
 export interface EvaluateOptions {
   /** Folder of real pictures: PNG, JPEG and WebP files in and below it. */
@@ -50,17 +51,12 @@ export function requireOptions({
   seed = 0,
   resize,
 }: EvaluateOptions): void {
-  requireWhole('batch', batch, 1, 1024);
-  requireWhole('bootstrap', bootstrap, 0, 100_000);
-  requireWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
+  requireWhole('evaluate: batch', batch, [1, 1024]);
+  requireWhole('evaluate: bootstrap', bootstrap, [0, 100_000]);
+  requireWhole('evaluate: seed', seed, [0, Number.MAX_SAFE_INTEGER]);
   if (resize !== undefined && !resizeRules.includes(resize)) {
     throw usage('resize', `one of ${resizeRules.join(', ')}`, JSON.stringify(resize));
   }
-}
-
-function requireWhole(name: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw usage(name, `a whole number from ${min} to ${max}`, `${value}`);
 }
 
 function usage(name: string, expected: string, got: string, next = 'Change it.'): Error {

@@ -2,10 +2,15 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { cancelled, complain, throwIfAborted } from '../core/errors.js';
-import { intervalAround, otherSeed, type ResampleOptions, resampleCounts } from './bootstrap.js';
+import {
+  intervalAround,
+  type MeasuredValue,
+  otherSeed,
+  type ResampleOptions,
+  resampleCounts,
+} from './bootstrap.js';
 import { type MomentSums, momentsOf } from './feature-moments.js';
 import type { FrechetJob } from './frechet-worker.js';
-import type { MeasuredValue } from './maximum-mean-discrepancy.js';
 
 export interface FrechetOptions extends ResampleOptions {
   /** Threads that share the resamples. Default 1. */

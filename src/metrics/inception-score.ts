@@ -1,6 +1,6 @@
 /** @file Inception score (Salimans et al. 2016): exp of the mean divergence of a picture's classes from those of its split. */
-import { complain } from '../core/errors.js';
 import { TorchGenerator } from '../core/random.js';
+import { randomPermutation } from '../core/random-permutation.js';
 import {
   type Interval,
   intervalAround,
@@ -9,7 +9,7 @@ import {
   variance,
 } from './bootstrap.js';
 import { type FeatureRows, requireFeatures } from './feature-rows.js';
-import { permutation } from './maximum-mean-discrepancy.js';
+import { requireWhole } from './whole-number.js';
 
 export interface InceptionScoreOptions extends ResampleOptions {
   /** Parts of the set that are scored apart. Default 10. */
@@ -63,11 +63,7 @@ export class InceptionScoreCollector {
   /** `expected`: how many pictures will come at most. */
   constructor(classes: number, expected: number, options: InceptionScoreOptions) {
     const { splits = 10, isShuffled = true, bootstrap = 100, seed = 0 } = options;
-    if (!Number.isInteger(splits) || splits < 1) {
-      const got = `${splits}`;
-      const [where, next] = ['inception score: splits', 'Change it.'];
-      throw complain('USAGE', { where, expected: 'a whole number from 1', got, next });
-    }
+    requireWhole('inception score: splits', splits, [1, 1_000_000]);
     this.#classes = classes;
     this.#splitOf = splitsOf(expected, splits, isShuffled ? seed : undefined);
     const used = Math.max(0, ...this.#splitOf) + 1;
@@ -112,7 +108,7 @@ export class InceptionScoreCollector {
 function splitsOf(count: number, splits: number, seed: number | undefined): Int32Array {
   const size = Math.ceil(count / splits);
   const splitOf = new Int32Array(count);
-  const order = seed === undefined ? undefined : permutation(new TorchGenerator(seed), count);
+  const order = seed === undefined ? undefined : randomPermutation(new TorchGenerator(seed), count);
   for (let i = 0; i < count; i++) splitOf[order?.[i] ?? i] = Math.floor(i / size);
   return splitOf;
 }

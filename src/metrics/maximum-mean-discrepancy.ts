@@ -1,9 +1,10 @@
 /** @file Maximum mean discrepancies (Gretton et al. 2012): KID (Bińkowski et al. 2018) and CMMD (Jayasumana et al. 2024). */
-import { complain } from '../core/errors.js';
 import { TorchGenerator } from '../core/random.js';
+import { randomPermutation } from '../core/random-permutation.js';
 import {
   type Interval,
   intervalAround,
+  type MeasuredValue,
   otherSeed,
   type ResampleOptions,
   resampleCounts,
@@ -12,6 +13,7 @@ import {
 import { type FeatureRows, pickRows, requireFeatures, unitFeatures } from './feature-rows.js';
 import { type KernelMeans, kernelMeans, type PairKernel, type SetWeights } from './kernel-sums.js';
 import type { PairwiseOptions } from './row-products.js';
+import { requireWhole } from './whole-number.js';
 
 export interface KidOptions extends PairwiseOptions, ResampleOptions {
   /** Random subsets whose estimates are averaged. Default 100. */
@@ -50,8 +52,8 @@ export async function kid(
   const { subsets = 100, seed = 0, bootstrap = 100 } = options;
   const smaller = Math.min(real.count, fake.count);
   const subsetSize = options.subsetSize ?? Math.min(1000, smaller);
-  requireWhole('kid: subsets', subsets, 1, 1_000_000);
-  requireWhole('kid: subsetSize', subsetSize, 2, smaller);
+  requireWhole('kid: subsets', subsets, [1, 1_000_000]);
+  requireWhole('kid: subsetSize', subsetSize, [2, smaller]);
   const kernel = polynomial(real.size, options);
   const isWhole = subsetSize === real.count && subsetSize === fake.count;
   const drawn = isWhole
@@ -101,8 +103,8 @@ function drawSubsets(
 ): Subset[] {
   const random = new TorchGenerator(seed);
   return Array.from({ length: subsets }, () => ({
-    real: permutation(random, real.count).slice(0, subsetSize),
-    fake: permutation(random, fake.count).slice(0, subsetSize),
+    real: randomPermutation(random, real.count).slice(0, subsetSize),
+    fake: randomPermutation(random, fake.count).slice(0, subsetSize),
   }));
 }
 
@@ -149,7 +151,7 @@ async function subsetBySubset(
 
 function polynomial(size: number, options: KidOptions): PairKernel {
   const { degree = 3, gamma = 1 / size, coefficient = 1 } = options;
-  requireWhole('kid: degree', degree, 1, 100);
+  requireWhole('kid: degree', degree, [1, 100]);
   if (degree === 3) {
     return (dot) => {
       const base = gamma * dot + coefficient;
@@ -159,23 +161,7 @@ function polynomial(size: number, options: KidOptions): PairKernel {
   return (dot) => (gamma * dot + coefficient) ** degree;
 }
 
-/** `torch.randperm(count)`. */
-export function permutation(random: TorchGenerator, count: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
-  for (let i = 0; i < count - 1; i++) {
-    const other = i + (random.random32() % (count - i));
-    [order[i], order[other]] = [order[other]!, order[i]!];
-  }
-  return order;
-}
-
 export interface CmmdOptions extends PairwiseOptions, ResampleOptions {}
-
-export interface MeasuredValue {
-  readonly value: number;
-  /** Undefined when no resamples were asked for. */
-  readonly interval: Interval | undefined;
-}
 
 /** Width of the Gaussian kernel and the factor for show, both of the published code. */
 const cmmdSigma = 10;
@@ -223,10 +209,4 @@ function weightsOf(
     real: counts,
     fake: ofFake[i]!,
   }));
-}
-
-function requireWhole(where: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  const expected = `a whole number from ${min} to ${max}`;
-  throw complain('USAGE', { where, expected, got: `${value}`, next: 'Change it.' });
 }

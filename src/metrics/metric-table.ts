@@ -1,12 +1,12 @@
 /** @file Every metric of two picture sets: which networks it runs on, what it keeps, and below how many pictures it says little. */
 import { internal } from '../core/errors.js';
-import type { Interval, ResampleOptions } from './bootstrap.js';
+import type { Interval, MeasuredValue, ResampleOptions } from './bootstrap.js';
 import { clipScore } from './clip-score.js';
 import type { NetworkKind } from './feature-network.js';
 import type { FeatureRows } from './feature-rows.js';
 import type { FolderFeatures } from './folder-features.js';
 import { frechetWithInterval } from './frechet-thread.js';
-import { cmmd, type KidOptions, kid, type MeasuredValue } from './maximum-mean-discrepancy.js';
+import { cmmd, type KidOptions, kid } from './maximum-mean-discrepancy.js';
 import type { MetricName } from './metric-names.js';
 import { precisionRecall } from './precision-recall.js';
 import type { PairwiseOptions } from './row-products.js';

@@ -1,9 +1,8 @@
 /** @file Improved precision and recall (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020), over balls around k-th neighbours. */
-import { complain } from '../core/errors.js';
-import { meanWithInterval, type ResampleOptions } from './bootstrap.js';
+import { type MeasuredValue, meanWithInterval, type ResampleOptions } from './bootstrap.js';
 import { type FeatureRows, requireFeatures } from './feature-rows.js';
-import type { MeasuredValue } from './maximum-mean-discrepancy.js';
 import { eachTile, type PairwiseOptions, squaresOf, type Tile } from './row-products.js';
+import { requireWhole } from './whole-number.js';
 
 export interface PrecisionRecallOptions extends PairwiseOptions, ResampleOptions {
   /** Which neighbour gives a ball its radius. Default 3. */
@@ -29,16 +28,7 @@ export async function precisionRecall(
   options: PrecisionRecallOptions = {},
 ): Promise<PrecisionRecall> {
   const { neighbour = 3 } = options;
-  if (!Number.isInteger(neighbour) || neighbour < 1) {
-    const expected = 'a whole number from 1';
-    const next = 'Change it.';
-    throw complain('USAGE', {
-      where: 'precisionRecall: neighbour',
-      expected,
-      got: `${neighbour}`,
-      next,
-    });
-  }
+  requireWhole('precisionRecall: neighbour', neighbour, [1, 1_000_000]);
   requireFeatures('precision and recall', neighbour + 1, real, fake);
   const third = (part: number): PairwiseOptions => ({
     ...options,
