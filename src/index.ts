@@ -48,6 +48,20 @@ export {
   type ResolveOptions,
   resolveModel,
 } from './hub/resolve-model.js';
+export { clipScore } from './metrics/clip-score.js';
+export {
+  type EvaluateOptions,
+  type Evaluation,
+  type EvaluationProgress,
+  evaluateFolders,
+  type Figure,
+} from './metrics/evaluate-folders.js';
+export type { FeatureRows } from './metrics/feature-rows.js';
+export { fid } from './metrics/frechet-distance.js';
+export { inceptionScore } from './metrics/inception-score.js';
+export { cmmd, kid } from './metrics/maximum-mean-discrepancy.js';
+export type { MetricName } from './metrics/metric-names.js';
+export { precisionRecall } from './metrics/precision-recall.js';
 export {
   type Component,
   type ComponentClass,

@@ -20,7 +20,6 @@ import {
   optionsForCommand,
   type Replay,
   readJob,
-  signed,
 } from './generate.js';
 import { oneFile } from './info.js';
 import type { Command } from './main.js';
@@ -28,6 +27,7 @@ import type { Say } from './messages.js';
 import { type OptionValues, SeedShift } from './option-table.js';
 import { openPicture } from './picture-bytes.js';
 import { printable, printableJson, quoteForShell } from './printable.js';
+import { signed } from './seed-option.js';
 import type { Terminal } from './terminal.js';
 import { usageError } from './usage.js';
 

@@ -33,6 +33,7 @@ import {
 import { type PreviewPicture, preview, previewKind } from './preview.js';
 import { printable, quoteForShell } from './printable.js';
 import { Progress, type ProgressState } from './progress.js';
+import { absoluteSeed, signed } from './seed-option.js';
 import type { Terminal } from './terminal.js';
 import { usageError } from './usage.js';
 
@@ -86,19 +87,11 @@ export async function generate(
   { signal }: Interruption,
 ): Promise<number> {
   const prompt = promptOf(words, terminal.say);
-  const { seed } = values;
-  if (seed instanceof SeedShift) {
-    const expected = terminal.say('usage.wholeNumber', { min: 0, max: Number.MAX_SAFE_INTEGER });
-    throw usageError(terminal.say, { where: '--seed', expected, got: signed(seed) });
-  }
+  const seed = absoluteSeed(values, terminal.say);
   const job = await readJob(prompt, { values, seed }, terminal);
   const { images, warnings } = await drawJob(job, terminal, signal);
   if (values.json) terminal.print(JSON.stringify({ images, warnings }));
   return 0;
-}
-
-export function signed({ by }: SeedShift): string {
-  return by < 0 ? `${by}` : `+${by}`;
 }
 
 /** Draws a job, says what it does, and returns what it drew. */

@@ -14,6 +14,7 @@ const synopses: Readonly<Record<CommandName, string>> = {
   generate: '<prompt> [options]',
   again: 'again FILE [options]',
   info: 'info FILE [--json]',
+  evaluate: 'evaluate --real FOLDER --fake FOLDER [options]',
   models: 'models list|show|pull|remove [ID] [options]',
   train: 'train autoencoder|clip|diffusion --config FILE [options]',
   doctor: 'doctor [options]',
@@ -28,6 +29,10 @@ const examples: Readonly<Record<CommandName, readonly string[]>> = {
   ],
   again: ['again apple.png', 'again apple.png --seed +1 --num 4', 'again apple.png --steps 40'],
   info: ['info apple.png', 'info apple.jpg --json'],
+  evaluate: [
+    'evaluate --real photos/ --fake pictures/',
+    'evaluate --real photos/ --fake pictures/ --features inception.safetensors --metrics fid,kid --json',
+  ],
   models: ['models pull stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16', 'models list'],
   train: [
     'train autoencoder --config assets/recipe/autoencoder.json --out runs/autoencoder',

@@ -51,6 +51,9 @@ export const chinese: Catalogue = {
   'usage.seedShift': '移动后不小于 0 的种子',
   'usage.onePicture': '文件夹（--num 大于 1 时）',
   'usage.json': 'JSON 文件',
+  'usage.metrics': '由 {names} 组成的列表，如 fid,kid',
+  'usage.folders': '--real 文件夹 和 --fake 文件夹',
+  'usage.promptFile': '提示词文件',
 
   'help.usage': '用法',
   'help.commands': '命令',
@@ -64,6 +67,7 @@ export const chinese: Catalogue = {
   'command.generate': '画出提示词；`generate` 一词可以省略。',
   'command.again': '按图片文件的记录重画。',
   'command.info': '说明图片是怎样画出来的，不论出自哪个程序。',
+  'command.evaluate': '比较生成的图片与真实图片：FID、KID、CMMD 等。',
   'command.models': '列出、查看、下载和删除模型。',
   'command.train': '训练模型的一部分：autoencoder、clip 或 diffusion。',
   'command.samplers': '列出采样器和噪声排布，以及它们的各种名称。',
@@ -74,6 +78,8 @@ export const chinese: Catalogue = {
     '按文件的记录重画图片：版本、设备和线程数相同时，像素相同；否则说明哪里不同。\n选项会代替文件的记录；--seed +1 是下一个种子。其他程序的文件需要 --model。',
   'about.info':
     '读取 Maliang、AUTOMATIC1111、Forge、ComfyUI、InvokeAI、Fooocus、NovelAI 和 SwarmUI 的 PNG、JPEG 和 WebP 文件。\n给出设置、替代文字、机器生成的标记，以及重画时不会照做的项目。',
+  'about.evaluate':
+    '用网络的特征比较两个文件夹的图片，给出带 95% 区间的数值。\n指标：fid、kid、cmmd、pr（精确率、召回率、密度、覆盖率）、is（Inception 分数）、clip（CLIP 分数）。\n要得到论文中的 fid 和 kid，请用 --features 给出 FID 的 Inception-v3 权重；来源见 docs/metrics.md。',
   'about.models':
     'list：缓存中的模型及其大小和最近使用时间。show：模型由哪些部分组成。\npull：从模型站点下载模型或其更新；中断的下载会继续。\nremove：从缓存中删除模型。缓存与其他程序共用。\n环境变量：HF_HOME、HF_HUB_CACHE、HF_TOKEN、HF_ENDPOINT、HF_HUB_OFFLINE。',
   'about.train':
@@ -82,7 +88,8 @@ export const chinese: Catalogue = {
     '列出每个采样器、它接受的噪声排布和别名。\n--sampler 的名称可以带上排布，如 "DPM++ 2M Karras"；不分大小写。',
   'about.doctor':
     '检查 Node、执行引擎、线程、内存、磁盘、内置模型和数据集。\n画图所需的部分有损坏时，退出码为 1。',
-  'option.seed': '第一张图的种子；不写则随机；again 也接受 +1 或 -1',
+  'option.seed':
+    '第一张图的种子，不写则随机；again 也接受 +1 或 -1；evaluate：子集和重抽样的种子，默认 0',
   'option.num': '画几张，默认 1',
   'option.steps': '去噪步数，默认由模型决定',
   'option.guidance': '贴合提示词的程度，默认由模型决定',
@@ -122,7 +129,16 @@ export const chinese: Catalogue = {
   'option.alt': '给看不见图的人的说明；默认用提示词，并注明是提示词',
   'option.json': '在标准输出上只打印一个 JSON 对象',
   'option.threads': '计算用的线程数，默认用全部核心',
-  'option.quiet': '不显示进度和预览；标准输出只有路径',
+  'option.quiet': '不显示进度和预览；generate 只打印路径',
+  'option.real': '真实图片的文件夹：PNG、JPEG 和 WebP，包括子文件夹',
+  'option.fake': '生成图片的文件夹',
+  'option.features': 'FID 的 Inception-v3（safetensors 文件），或 CLIP 模型的文件夹；默认内置 CLIP',
+  'option.metrics': '从 fid、kid、cmmd、pr、is、clip 中选；默认为网络和 --prompts 允许的全部',
+  'option.resize':
+    '图片如何变成方形：clean（clean-fid）、legacy（torch-fidelity）或 clip；默认按网络的惯例',
+  'option.prompts': '生成图片的文字，供 clip 使用：按文件名顺序每行一条，或按文件名的 JSON',
+  'option.bootstrap': '每个区间的重抽样次数，默认 100；0 表示不算',
+  'option.batch': '网络一次处理的图片数，默认 16',
   'option.config': '训练的 JSON 配置',
   'option.resume': '从文件夹里的检查点继续',
   'option.help': '显示帮助',
@@ -167,6 +183,16 @@ export const chinese: Catalogue = {
   'info.texts': '文本块',
   'info.more': '{text}…（共 {count} 个字符；--json 给出全部）',
   'info.again': '重画：{command}',
+  'evaluate.real': '正在读取真实图片',
+  'evaluate.fake': '正在读取生成图片',
+  'evaluate.metric': '正在计算 {metric}',
+  'evaluate.figure': '指标',
+  'evaluate.value': '数值',
+  'evaluate.interval': '95% 区间',
+  'evaluate.samples': '图片数',
+  'evaluate.range': '{low} 到 {high}',
+  'evaluate.network': '特征：{kind}，{source}，{size} 个数值，sha256 {hash}',
+  'evaluate.resized': '按 {rule} 规则缩放到 {side}x{side}。',
 
   'models.size': '{id}：{files} 个文件共 {size}，需下载 {missing}',
   'models.askPull': '下载吗？[Y/n] ',

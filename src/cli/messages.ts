@@ -51,6 +51,9 @@ export const english = {
   'usage.seedShift': 'a seed that is shifted to no less than 0',
   'usage.onePicture': 'a folder when --num is above 1',
   'usage.json': 'a JSON file',
+  'usage.metrics': 'a list of {names}, such as fid,kid',
+  'usage.folders': '--real FOLDER and --fake FOLDER',
+  'usage.promptFile': 'a file of prompts',
 
   'help.usage': 'Usage',
   'help.commands': 'Commands',
@@ -65,6 +68,7 @@ export const english = {
   'command.generate': 'Draw a prompt; the word `generate` can be left out.',
   'command.again': 'Draw a picture again from what its file says.',
   'command.info': 'Say how a picture was made, whatever program made it.',
+  'command.evaluate': 'Compare made pictures with real ones: FID, KID, CMMD and others.',
   'command.models': 'List, show, download and remove models.',
   'command.train': 'Train a part of a model: autoencoder, clip or diffusion.',
   'command.samplers': 'List samplers and schedules under all their names.',
@@ -75,6 +79,8 @@ export const english = {
     'Draws the picture of a file again: the same pixels with the same version, device and threads; otherwise it says what differs.\nOptions change what the file says; --seed +1 is the next seed. Files of other programs need --model.',
   'about.info':
     'Reads PNG, JPEG and WebP files of Maliang, AUTOMATIC1111, Forge, ComfyUI, InvokeAI, Fooocus, NovelAI and SwarmUI.\nSays the settings, the alt text, the machine-made mark, and what would not be followed when it is drawn again.',
+  'about.evaluate':
+    'Compares two folders of pictures by the features of a network, and prints figures with 95 % intervals.\nMetrics: fid, kid, cmmd, pr (precision, recall, density, coverage), is (inception score), clip (CLIP score).\nfid and kid of papers need the Inception-v3 weights of FID as --features; docs/metrics.md says where from.',
   'about.models':
     'list: models in the cache, with size and last use. show: what a model is made of.\npull: download a model of the hub, or what is new of it; an interrupted download goes on.\nremove: delete a model from the cache. The cache is shared with other programs.\nEnvironment: HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE.',
   'about.train':
@@ -83,7 +89,8 @@ export const english = {
     'Lists every sampler with the schedules it takes and its other names.\nA name for --sampler may end in a schedule, as in "DPM++ 2M Karras"; case does not matter.',
   'about.doctor':
     'Checks Node, the execution engine, threads, memory, disk, the built-in model and the data set.\nEnds with 1 when something that drawing needs is broken.',
-  'option.seed': 'seed of the first picture; drawn at random when left out; again: also +1 or -1',
+  'option.seed':
+    'seed of the first picture, at random when left out; again: also +1 or -1; evaluate: of subsets and resamples, default 0',
   'option.num': 'how many pictures, default 1',
   'option.steps': 'denoising steps, default as the model says',
   'option.guidance': 'how strictly to follow the prompt, default as the model says',
@@ -130,7 +137,19 @@ export const english = {
     'what the picture shows, for those who cannot see it; default the prompt, said to be that',
   'option.json': 'print one JSON object on stdout and nothing else',
   'option.threads': 'threads to compute with, default all cores',
-  'option.quiet': 'no progress and no preview; stdout gets only the paths',
+  'option.quiet': 'no progress and no preview; generate prints only the paths',
+  'option.real': 'folder of real pictures: PNG, JPEG and WebP, also in folders below',
+  'option.fake': 'folder of made pictures',
+  'option.features':
+    'Inception-v3 of FID as a safetensors file, or folder of a CLIP model; default the built-in CLIP',
+  'option.metrics':
+    'of fid, kid, cmmd, pr, is and clip; default all that the network and --prompts allow',
+  'option.resize':
+    'how pictures become square: clean (clean-fid), legacy (torch-fidelity) or clip; default as the network is used',
+  'option.prompts':
+    'texts of the made pictures, for clip: one a line in the order of names, or JSON by file name',
+  'option.bootstrap': 'resamples behind each interval, default 100; 0 for none',
+  'option.batch': 'pictures the network takes at a time, default 16',
   'option.config': 'JSON configuration of the training',
   'option.resume': 'go on from the checkpoint in the folder',
   'option.help': 'show help',
@@ -175,6 +194,16 @@ export const english = {
   'info.texts': 'texts',
   'info.more': '{text}… ({count} characters; --json has all)',
   'info.again': 'again: {command}',
+  'evaluate.real': 'reading real pictures',
+  'evaluate.fake': 'reading made pictures',
+  'evaluate.metric': 'computing {metric}',
+  'evaluate.figure': 'figure',
+  'evaluate.value': 'value',
+  'evaluate.interval': '95 % interval',
+  'evaluate.samples': 'pictures',
+  'evaluate.range': '{low} to {high}',
+  'evaluate.network': 'Features: {kind}, {source}, {size} values, sha256 {hash}',
+  'evaluate.resized': 'Resized to {side}x{side} by the rule {rule}.',
 
   'models.size': '{id}: {size} in {files} files, {missing} to download',
   'models.askPull': 'Download it? [Y/n] ',

@@ -13,6 +13,7 @@ import { type ModelId, parseModelId } from '../hub/model-id.js';
 import { type ModelSummary, summarizeModel } from '../hub/model-summary.js';
 import { pullModel } from '../hub/resolve-model.js';
 import { byteSize } from './byte-size.js';
+import { printTable } from './columns.js';
 import type { Interruption } from './interruption.js';
 import { ShownDownload } from './models-download.js';
 import { nearest } from './nearest.js';
@@ -242,25 +243,6 @@ function wantsYes(name: string, { say }: Terminal): Error {
   const example = `${where} ${quoteForShell(name)} --yes`;
   const next = say('usage.yesNext', { example });
   return usageError(say, { where, expected: say('usage.yes'), next });
-}
-
-/** Columns as wide as their widest cell; the last one is not padded. */
-function printTable(rows: readonly (readonly string[])[], terminal: Terminal): void {
-  const cells = rows.map((row) => row.map(printable));
-  const widths = (cells[0] ?? []).map((_, column) =>
-    Math.max(...cells.map((row) => shownWidth(row[column]!))),
-  );
-  for (const row of cells) {
-    const padded = row.map((text, column) =>
-      column === row.length - 1 ? text : text + ' '.repeat(widths[column]! - shownWidth(text)),
-    );
-    terminal.print(padded.join('  '));
-  }
-}
-
-/** Chinese characters take two columns. */
-function shownWidth(text: string): number {
-  return [...text].reduce((sum, char) => sum + (/[\u2e80-\uffdc]/.test(char) ? 2 : 1), 0);
 }
 
 /** In local time, as `2026-11-26`. */

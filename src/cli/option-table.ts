@@ -1,10 +1,12 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
+import { type MetricName, metricNames } from '../metrics/metric-names.js';
 import type { MessageKey } from './messages.js';
 
 export const commandNames = [
   'generate',
   'again',
   'info',
+  'evaluate',
   'models',
   'train',
   'doctor',
@@ -44,10 +46,11 @@ const drawing = ['generate', 'again'] as const;
 const training = ['train'] as const;
 const both = ['generate', 'again', 'train'] as const;
 const hub = ['generate', 'again', 'models'] as const;
+const measuring = ['evaluate'] as const;
 
 /** In the order the help lists them. */
 export const optionTable = {
-  seed: row(drawing, readSeed, 'N'),
+  seed: row(['generate', 'again', 'evaluate'], readSeed, 'N'),
   num: row(drawing, wholeNumber(1, 1000), 'N'),
   steps: row(drawing, wholeNumber(1, 1000), 'N'),
   guidance: row(drawing, number(0, 100), 'X'),
@@ -77,6 +80,14 @@ export const optionTable = {
   variant: row(hub, readVariant, 'NAME'),
   offline: row(drawing, always),
   yes: row(hub, always),
+  real: row(measuring, someText, 'FOLDER'),
+  fake: row(measuring, someText, 'FOLDER'),
+  features: row(measuring, someText, 'PATH'),
+  metrics: row(measuring, readMetrics, 'LIST'),
+  resize: row(measuring, oneOf('clean', 'legacy', 'clip'), 'RULE'),
+  prompts: row(measuring, someText, 'FILE'),
+  bootstrap: row(measuring, wholeNumber(0, 100_000), 'N'),
+  batch: row(measuring, wholeNumber(1, 1024), 'N'),
   config: row(training, someText, 'FILE'),
   resume: row(training, always),
   out: row(both, someText, 'PATH'),
@@ -84,9 +95,9 @@ export const optionTable = {
   quality: row(drawing, readQuality, 'N'),
   metadata: row(drawing, oneOf('full', 'minimal', 'mark'), 'LEVEL'),
   alt: row(drawing, someText, 'TEXT'),
-  threads: row(both, wholeNumber(1, 1024), 'N'),
-  json: row(['generate', 'again', 'info', 'models', 'samplers'], always),
-  quiet: row(['generate', 'again', 'models', 'train'], always),
+  threads: row([...both, 'evaluate'], wholeNumber(1, 1024), 'N'),
+  json: row(['generate', 'again', 'info', 'evaluate', 'models', 'samplers'], always),
+  quiet: row(['generate', 'again', 'evaluate', 'models', 'train'], always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },
 } as const satisfies Record<string, OptionRow<unknown>>;
@@ -193,6 +204,14 @@ function oneOf<const T extends string>(...choices: readonly T[]): ReadValue<T> {
   return (text) =>
     choices.find((choice) => choice === text.toLowerCase()) ??
     new Expectation('usage.oneOf', { choices: choices.join(', ') });
+}
+
+/** `fid,kid`: names of metrics, each once. */
+function readMetrics(text: string): readonly MetricName[] | Expectation {
+  const names = text.toLowerCase().split(',');
+  const found = names.flatMap((name) => metricNames.filter((known) => known === name.trim()));
+  const isWhole = found.length === names.length && new Set(found).size === found.length;
+  return isWhole ? found : new Expectation('usage.metrics', { names: metricNames.join(', ') });
 }
 
 function someText(text: string): string | Expectation {

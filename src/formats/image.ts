@@ -56,7 +56,8 @@ export interface SvgOptions {
 
 type ImageFormat = 'png' | 'jpeg' | 'webp';
 
-const maxFileBytes = 128 * 2 ** 20;
+/** Larger picture files are refused. */
+export const maxFileBytes = 128 * 2 ** 20;
 const maxDecodesAtOnce = 2;
 const timeoutSeconds = 30;
 const svgLoader = ['VipsForeignLoadSvg'];

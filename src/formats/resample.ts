@@ -61,8 +61,7 @@ interface Taps {
  * Pillow 13 takes rows first unless the height shrinks by more than twice what the width does.
  */
 export function resample(image: Raster, options: ResampleOptions): Raster {
-  const { width, height, kernel: name, box } = options;
-  const kernel = kernels[name];
+  const { width, height, kernel, box } = options;
   const [left, top, right, bottom] = box ?? [0, 0, image.width, image.height];
   const rows = (picture: Raster): Raster => {
     if (width === picture.width && left === 0 && right === width) return picture;
@@ -79,7 +78,8 @@ export function resample(image: Raster, options: ResampleOptions): Raster {
   return isColumnsFirst ? rows(columns(image)) : columns(rows(image));
 }
 
-interface Line {
+/** Part of a source line that fills a result line. */
+export interface Line {
   /** Pixels of the source line. */
   readonly source: number;
   readonly from: number;
@@ -88,18 +88,16 @@ interface Line {
   readonly width: number;
 }
 
-function tapsOf({ support, at }: Kernel, { source, from, to, width }: Line): Taps {
+/** For pixel i of a result line: the first source pixel it mixes, and the shares, which add up to 1. */
+export function lineShares(
+  name: PillowKernel,
+  { source, from, to, width }: Line,
+): readonly { readonly first: number; readonly shares: readonly number[] }[] {
+  const { support, at } = kernels[name];
   const scale = (to - from) / width;
   const spread = Math.max(scale, 1);
   const reach = support * spread;
-  const stride = Math.ceil(reach) * 2 + 1;
-  const taps = {
-    first: new Int32Array(width),
-    count: new Int32Array(width),
-    weights: new Int32Array(width * stride),
-    stride,
-  };
-  for (let i = 0; i < width; i++) {
+  return Array.from({ length: width }, (_, i) => {
     const center = from + (i + 0.5) * scale;
     const first = Math.max(Math.trunc(center - reach + 0.5), 0);
     const count = Math.min(Math.trunc(center + reach + 0.5), source) - first;
@@ -107,13 +105,26 @@ function tapsOf({ support, at }: Kernel, { source, from, to, width }: Line): Tap
       at((x + first - center + 0.5) * (1 / spread)),
     );
     const sum = values.reduce((total, value) => total + value, 0);
-    taps.first[i] = first;
-    taps.count[i] = count;
-    values.forEach((value, x) => {
-      const share = (sum === 0 ? value : value / sum) * 2 ** precision;
+    return { first, shares: values.map((value) => (sum === 0 ? value : value / sum)) };
+  });
+}
+
+function tapsOf(name: PillowKernel, line: Line): Taps {
+  const rows = lineShares(name, line);
+  const { width } = line;
+  const stride = rows.reduce((most, { shares }) => Math.max(most, shares.length), 0);
+  const taps = {
+    first: Int32Array.from(rows, ({ first }) => first),
+    count: Int32Array.from(rows, ({ shares }) => shares.length),
+    weights: new Int32Array(width * stride),
+    stride,
+  };
+  rows.forEach(({ shares }, i) => {
+    shares.forEach((value, x) => {
+      const share = value * 2 ** precision;
       taps.weights[i * stride + x] = Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
     });
-  }
+  });
   return taps;
 }
 

@@ -10,6 +10,7 @@ import { autoencoderKlPresets } from './autoencoder-kl-config.js';
 import { autoencoderTinyPresets } from './autoencoder-tiny.js';
 import { clipTextPresets, clipVisionPresets } from './clip-config.js';
 import type { ConfigJson } from './config-reader.js';
+import { fidInceptionPresets } from './inception-v3.js';
 import {
   type ComponentClass,
   componentParameters,
@@ -54,6 +55,7 @@ const counts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
   CLIPVisionModelWithProjection: { tiny: 7_872, vitBase32: 87_849_216, vitLarge14: 303_966_208 },
   T5EncoderModel: { tiny: 4_496, xxl: 4_762_310_656 },
+  FidInceptionV3: { published: 23_850_960 },
 };
 
 const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = {
@@ -65,6 +67,7 @@ const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = 
   CLIPTextModelWithProjection: clipTextPresets,
   CLIPVisionModelWithProjection: clipVisionPresets,
   T5EncoderModel: t5EncoderPresets,
+  FidInceptionV3: fidInceptionPresets,
 };
 
 const total = (tensors: ReadonlyMap<string, Tensor>): number =>

@@ -25,6 +25,12 @@ import {
 } from './clip-config.js';
 import { clipText, clipTextWithProjection, clipWeightName } from './clip-text.js';
 import { clipVisionWithProjection } from './clip-vision.js';
+import {
+  type FidInceptionConfig,
+  fidInception,
+  fidInceptionWeightName,
+  parseFidInceptionConfig,
+} from './inception-v3.js';
 import { sd3Transformer } from './sd3-transformer.js';
 import { parseSd3TransformerConfig, type Sd3TransformerConfig } from './sd3-transformer-config.js';
 import { t5Encoder, t5EncoderWeightName } from './t5-encoder.js';
@@ -49,6 +55,7 @@ export interface ComponentConfigs {
   CLIPVisionModelWithProjection: ClipVisionConfig;
   CLIPModel: ClipConfig;
   T5EncoderModel: T5EncoderConfig;
+  FidInceptionV3: FidInceptionConfig;
 }
 
 export type ComponentClass = keyof ComponentConfigs;
@@ -133,6 +140,11 @@ export const components: { readonly [K in ComponentClass]: ComponentRow<Componen
     parse: parseT5EncoderConfig,
     declare: (scope, config) => void t5Encoder(scope, config, input('ids', [1, 1], 'i64')),
     weightName: t5EncoderWeightName,
+  },
+  FidInceptionV3: {
+    parse: parseFidInceptionConfig,
+    declare: (scope, config) => void fidInception(scope, config, feature('pixels', 1, 3, 75, 75)),
+    weightName: fidInceptionWeightName,
   },
 };
 

@@ -14,6 +14,7 @@ import {
   eosPositions,
 } from '../../src/models/clip-text.js';
 import { clipVisionWithProjection } from '../../src/models/clip-vision.js';
+import { fidInception } from '../../src/models/inception-v3.js';
 import type { Component } from '../../src/models/registry.js';
 import { sd3Transformer } from '../../src/models/sd3-transformer.js';
 import { t5Encoder } from '../../src/models/t5-encoder.js';
@@ -125,6 +126,10 @@ function outputsOf(scope: Scope, component: Component, feeder: Feeder): Record<s
         text_embeds: out.textEmbeds,
         image_embeds: out.imageEmbeds,
       };
+    }
+    case 'FidInceptionV3': {
+      const out = fidInception(scope, config, feeder.want('pixels'));
+      return { pool: out.pool, logits_unbiased: out.logitsUnbiased, logits: out.logits };
     }
     case 'T5EncoderModel':
       return { last_hidden_state: t5Encoder(scope, config, feeder.want('input_ids', 'i64')) };

@@ -1,6 +1,6 @@
 /** @file Every model case of tools/reference: the graph, filled by the reference weight function, gives the reference's numbers. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { referenceWeight } from '../../src/core/reference-weights.js';
 import { floatTensor, type TensorData, toFloat32 } from '../../src/core/tensor-data.js';
 import { parseSafetensorsHeader, readTensor } from '../../src/formats/safetensors.js';
@@ -15,6 +15,8 @@ import { caseGraphs } from './case-graphs.js';
 
 const folder = new URL('../fixtures/models/', import.meta.url);
 const tolerance = 1e-4;
+
+vi.setConfig({ testTimeout: 240_000 }); // Inception-v3 takes the interpreter 12 s on an idle machine
 
 function readCase(name: string): Map<string, TensorData> {
   const bytes = new Uint8Array(readFileSync(new URL(`${name}/case.safetensors`, folder)));
@@ -83,8 +85,12 @@ describe.each(names)('%s', (name) => {
   const component = readComponent(name);
 
   it('has the published parameter names and shapes', () => {
-    const { weights } = componentParameters(component);
-    const ours = [...weights].map(([key, { shape }]) => `${key} ${shape.join(',')}`.trim());
+    const { weights, buffers } = componentParameters(component);
+    // Tables that follow from the configuration are not listed, unlike running statistics.
+    const statistics = [...buffers].filter(([key]) => /\.running_(?:mean|var)$/.test(key));
+    const ours = [...weights, ...statistics].map(([key, { shape }]) =>
+      `${key} ${shape.join(',')}`.trim(),
+    );
     expect(ours.sort()).toEqual(readParameters(name).map((line) => line.trim()));
   });
 
