@@ -2,7 +2,7 @@
 import type { ActivationName } from '../nn/activation.js';
 import type { ClipEncoderOptions } from '../nn/clip-encoder.js';
 import { type ConfigJson, ConfigReader } from './config-reader.js';
-import { bookkeeping } from './transformers-fields.js';
+import { activationNames, bookkeeping } from './transformers-fields.js';
 
 /** What both towers have in common. */
 export interface ClipTowerConfig {
@@ -37,16 +37,6 @@ export interface ClipConfig {
   /** Natural logarithm of the factor on cosines, before training. */
   readonly logitScaleInit: number;
 }
-
-const activationNames = [
-  'quick_gelu',
-  'gelu',
-  'gelu_new',
-  'gelu_pytorch_tanh',
-  'relu',
-  'silu',
-  'swish',
-] as const;
 
 type TowerDefaults = Omit<ClipTowerConfig, 'activation' | 'layerNormEps' | 'projectionDim'>;
 
@@ -98,10 +88,13 @@ export function parseClipVisionConfig(json: unknown): ClipVisionConfig {
 /** Reads the config.json of a CLIPModel, with `text_config` and `vision_config` inside. */
 export function parseClipConfig(json: unknown): ClipConfig {
   const read = new ConfigReader('CLIPModel', json);
-  read.ignore(...bookkeeping, 'eos_token_id', 'text_config_dict', 'vision_config_dict');
+  read.ignore(...bookkeeping, 'eos_token_id');
   const projectionDim = read.integer('projection_dim', 512);
-  const text = parseClipTextConfig(read.raw('text_config') ?? {});
-  const vision = parseClipVisionConfig(read.raw('vision_config') ?? {});
+  // Old files hold a tower twice; transformers lets `…_config_dict` count where both are there.
+  const tower = (name: string): unknown =>
+    [read.raw(name), read.raw(`${name}_dict`)].reduce((one, other) => other ?? one) ?? {};
+  const text = parseClipTextConfig(tower('text_config'));
+  const vision = parseClipVisionConfig(tower('vision_config'));
   const config = {
     text: { ...text, projectionDim },
     vision: { ...vision, projectionDim },

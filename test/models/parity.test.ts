@@ -42,6 +42,7 @@ function fill(component: Component): Map<string, TensorData> {
   if (component.className === 'CLIPModel') {
     own.set('logit_scale', Float32Array.of(component.config.logitScaleInit));
   }
+  if (component.className === 'SiglipModel') own.set('logit_scale', Float32Array.of(0));
   if (component.className === 'SD3Transformer2DModel') {
     own.set('pos_embed.pos_embed', sd3PositionTable(component.config));
   }
