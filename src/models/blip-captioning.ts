@@ -64,8 +64,7 @@ export function blipCaptionStep(
   const b = ids.shape[0]!;
   const [, patches, width] = picture.shape as [number, number, number];
   const bert = scope.child('text_decoder').child('bert');
-  const part = (i: number): Tensor =>
-    g.expand(g.sliceAxis(picture, 0, i, 1), [b, patches, width]);
+  const part = (i: number): Tensor => g.expand(g.sliceAxis(picture, 0, i, 1), [b, patches, width]);
   const pictureKeys = Array.from({ length: text.layers }, (_, i) => ({
     keys: part(2 * i),
     values: part(2 * i + 1),

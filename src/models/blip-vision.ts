@@ -25,7 +25,11 @@ export function blipVision(scope: Scope, config: BlipVisionConfig, pixels: Tenso
 function layer(scope: Scope, config: BlipVisionConfig, x: Tensor): Tensor {
   const { hiddenSize: width, heads, layerNormEps: eps, activation, intermediateSize } = config;
   const self = scope.child('self_attn');
-  const joined = linear(self.child('qkv'), layerNorm(scope.child('layer_norm1'), x, eps), 3 * width);
+  const joined = linear(
+    self.child('qkv'),
+    layerNorm(scope.child('layer_norm1'), x, eps),
+    3 * width,
+  );
   const [query, key, value] = g.split(joined, 3) as [Tensor, Tensor, Tensor];
   const mixed = g.attention(query, key, value, { heads });
   const h = g.add(x, linear(self.child('projection'), mixed, width));

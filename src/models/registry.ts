@@ -3,6 +3,11 @@ import { complain } from '../core/errors.js';
 import { input, type Tensor } from '../graph/tensor.js';
 import { declareOnce, Scope } from '../nn/scope.js';
 import {
+  type AestheticHeadConfig,
+  aestheticHead,
+  parseAestheticHeadConfig,
+} from './aesthetic-head.js';
+import {
   autoencoderKlDecode,
   autoencoderKlEncode,
   autoencoderKlWeightName,
@@ -14,14 +19,15 @@ import {
   autoencoderTinyEncode,
   parseAutoencoderTinyConfig,
 } from './autoencoder-tiny.js';
-import {
-  type AestheticHeadConfig,
-  aestheticHead,
-  parseAestheticHeadConfig,
-} from './aesthetic-head.js';
 import { blipCaptioning, blipTiedNames } from './blip-captioning.js';
 import { type BlipConfig, parseBlipConfig } from './blip-config.js';
-import { blipImageEmbeds, blipImageStates, blipMatch, blipTextEmbeds, blipWeightName } from './blip-retrieval.js';
+import {
+  blipImageEmbeds,
+  blipImageStates,
+  blipMatch,
+  blipTextEmbeds,
+  blipWeightName,
+} from './blip-retrieval.js';
 import { clip } from './clip.js';
 import {
   type ClipConfig,

@@ -100,7 +100,12 @@ const base = (imageSize: number): ConfigJson => ({
   vision_config: { image_size: imageSize },
 });
 
-const shapeOptimized = { hidden_size: 1152, intermediate_size: 4304, num_hidden_layers: 27, num_attention_heads: 16 };
+const shapeOptimized = {
+  hidden_size: 1152,
+  intermediate_size: 4304,
+  num_hidden_layers: 27,
+  num_attention_heads: 16,
+};
 
 /** Published models, as config.json would hold them. */
 export const siglipPresets = {

@@ -3,9 +3,9 @@ import { type TensorData, toFloat32 } from '../../src/core/tensor-data.js';
 import { matmul, transpose } from '../../src/graph/build.js';
 import type { GraphDtype } from '../../src/graph/ops.js';
 import { type Graph, input, type Tensor } from '../../src/graph/tensor.js';
+import { aestheticHead } from '../../src/models/aesthetic-head.js';
 import { autoencoderKlDecode, autoencoderKlEncode } from '../../src/models/autoencoder-kl.js';
 import { autoencoderTinyDecode, autoencoderTinyEncode } from '../../src/models/autoencoder-tiny.js';
-import { aestheticHead } from '../../src/models/aesthetic-head.js';
 import { blipCaptioning } from '../../src/models/blip-captioning.js';
 import {
   blipImageEmbeds,
@@ -157,7 +157,9 @@ function outputsOf(scope: Scope, component: Component, feeder: Feeder): Record<s
     }
     case 'BlipForConditionalGeneration': {
       const pixels = feeder.want('pixel_values');
-      return { logits: blipCaptioning(scope, config, { ids: feeder.want('input_ids', 'i64'), pixels }) };
+      return {
+        logits: blipCaptioning(scope, config, { ids: feeder.want('input_ids', 'i64'), pixels }),
+      };
     }
     case 'AestheticHead':
       return { scores: aestheticHead(scope, config, feeder.want('embeds')) };
