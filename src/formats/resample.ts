@@ -13,7 +13,16 @@ export interface Raster {
 /** Left, top, right and bottom edge in pixels; right and bottom lie outside. */
 export type Box = readonly [left: number, top: number, right: number, bottom: number];
 
-export type PillowKernel = 'lanczos' | 'bicubic';
+/** Pillow's filters, in the order of its numbers. */
+export const pillowKernels = [
+  'nearest',
+  'lanczos',
+  'bilinear',
+  'bicubic',
+  'box',
+  'hamming',
+] as const;
+export type PillowKernel = (typeof pillowKernels)[number];
 
 export interface ResampleOptions {
   readonly width: number;
@@ -29,7 +38,10 @@ interface Kernel {
   readonly at: (x: number) => number;
 }
 
-const kernels: { readonly [K in PillowKernel]: Kernel } = {
+const kernels: { readonly [K in Exclude<PillowKernel, 'nearest'>]: Kernel } = {
+  box: { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
+  hamming: { support: 1, at: (x) => hamming(Math.abs(x)) },
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
   bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
 };
@@ -42,6 +54,13 @@ function cubic(x: number): number {
   const a = -0.5;
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+function hamming(x: number): number {
+  if (x === 0) return 1;
+  return x >= 1
+    ? 0
+    : (Math.sin(x * Math.PI) / (x * Math.PI)) * (0.54 + 0.46 * Math.cos(x * Math.PI));
 }
 
 /** Fractional bits of a tap. */
@@ -61,22 +80,68 @@ interface Taps {
  * Pillow 13 takes rows first unless the height shrinks by more than twice what the width does.
  */
 export function resample(image: Raster, options: ResampleOptions): Raster {
+  const passes = resamplingPasses(image, options);
+  for (;;) {
+    const { done, value } = passes.next();
+    if (done) return value;
+  }
+}
+
+/** Source values that are mixed between two pauses of `resamplingPasses`: some milliseconds of work. */
+const valuesPerStep = 2 ** 20;
+
+/** `resample` in short steps, so that a caller can do other things between them. */
+export function* resamplingPasses(
+  image: Raster,
+  options: ResampleOptions,
+): Generator<undefined, Raster, undefined> {
   const { width, height, kernel: name, box } = options;
-  const kernel = kernels[name];
   const [left, top, right, bottom] = box ?? [0, 0, image.width, image.height];
-  const rows = (picture: Raster): Raster => {
-    if (width === picture.width && left === 0 && right === width) return picture;
-    const line = { source: picture.width, from: left, to: right, width };
-    return filterRows(picture, tapsOf(kernel, line));
-  };
-  const columns = (picture: Raster): Raster => {
-    if (height === picture.height && top === 0 && bottom === height) return picture;
-    const line = { source: picture.height, from: top, to: bottom, width: height };
-    return transposed(filterRows(transposed(picture), tapsOf(kernel, line)));
-  };
+  const isWide = width === image.width && left === 0 && right === width;
+  const isHigh = height === image.height && top === 0 && bottom === height;
+  if (name === 'nearest') {
+    return isWide && isHigh
+      ? image
+      : nearest(image, { width, height, box: [left, top, right, bottom] });
+  }
+  const kernel = kernels[name];
+  const across = { source: image.width, from: left, to: right, width };
+  const down = { source: image.height, from: top, to: bottom, width: height };
   const shrinks = image.height - height;
   const isColumnsFirst = shrinks > 0 && shrinks > 2 * (image.width - width);
-  return isColumnsFirst ? rows(columns(image)) : columns(rows(image));
+  let out = image;
+  if (isColumnsFirst && !isHigh) out = yield* filterColumns(out, tapsOf(kernel, down));
+  if (!isWide) out = yield* filterRows(out, tapsOf(kernel, across));
+  if (!isColumnsFirst && !isHigh) out = yield* filterColumns(out, tapsOf(kernel, down));
+  return out;
+}
+
+/** The pixel under each middle; places add up as in Pillow, and past the edge there is black. */
+function nearest(
+  image: Raster,
+  { width, height, box }: { readonly width: number; readonly height: number; readonly box: Box },
+): Raster {
+  const { channels, data } = image;
+  const places = (from: number, to: number, count: number, size: number): number[] => {
+    const step = (to - from) / count;
+    let at = from + step * 0.5;
+    return Array.from({ length: count }, () => {
+      const place = at < 0 || at >= size ? -1 : Math.trunc(at);
+      at += step;
+      return place;
+    });
+  };
+  const columns = places(box[0], box[2], width, image.width);
+  const rows = places(box[1], box[3], height, image.height);
+  const out = new Uint8Array(width * height * channels);
+  rows.forEach((row, y) => {
+    columns.forEach((column, x) => {
+      if (row < 0 || column < 0) return;
+      const from = (row * image.width + column) * channels;
+      out.set(data.subarray(from, from + channels), (y * width + x) * channels);
+    });
+  });
+  return { width, height, channels, data: out };
 }
 
 interface Line {
@@ -118,23 +183,54 @@ function tapsOf({ support, at }: Kernel, { source, from, to, width }: Line): Tap
 }
 
 /** Every row through the taps. */
-function filterRows(image: Raster, { first, count, weights, stride }: Taps): Raster {
+function* filterRows(
+  image: Raster,
+  { first, count, weights, stride }: Taps,
+): Generator<undefined, Raster, undefined> {
   const { width, height, channels, data } = image;
   const wide = first.length;
   const out = new Uint8ClampedArray(wide * height * channels);
+  const rowsPerStep = Math.ceil(valuesPerStep / (wide * stride * channels));
   for (let y = 0; y < height; y++) {
+    if (y > 0 && y % rowsPerStep === 0) yield;
     for (let x = 0; x < wide; x++) {
       const from = (y * width + first[x]!) * channels;
+      const taps = count[x]!;
+      const at = x * stride;
       for (let c = 0; c < channels; c++) {
         let sum = 2 ** (precision - 1);
-        for (let k = 0; k < count[x]!; k++) {
-          sum += data[from + k * channels + c]! * weights[x * stride + k]!;
+        for (let k = 0, i = from + c; k < taps; k++, i += channels) {
+          sum += data[i]! * weights[at + k]!;
         }
         out[(y * wide + x) * channels + c] = sum >> precision;
       }
     }
   }
   return { width: wide, height, channels, data: new Uint8Array(out.buffer) };
+}
+
+/** Every column through the taps, a row of the result at a time. */
+function* filterColumns(
+  image: Raster,
+  { first, count, weights, stride }: Taps,
+): Generator<undefined, Raster, undefined> {
+  const { width, channels, data } = image;
+  const high = first.length;
+  const length = width * channels;
+  const out = new Uint8ClampedArray(length * high);
+  const sums = new Int32Array(length);
+  const rowsPerStep = Math.ceil(valuesPerStep / (length * stride));
+  for (let y = 0; y < high; y++) {
+    if (y > 0 && y % rowsPerStep === 0) yield;
+    sums.fill(2 ** (precision - 1));
+    for (let k = 0; k < count[y]!; k++) {
+      const weight = weights[y * stride + k]!;
+      const from = (first[y]! + k) * length;
+      for (let i = 0; i < length; i++) sums[i] = sums[i]! + data[from + i]! * weight;
+    }
+    for (let i = 0; i < length; i++) out[y * length + i] = sums[i]! >> precision;
+  }
+  return { width, height: high, channels, data: new Uint8Array(out.buffer) };
 }
 
 function transposed({ width, height, channels, data }: Raster): Raster {

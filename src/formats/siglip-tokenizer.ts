@@ -13,6 +13,7 @@ const loneSurrogate = /\p{Surrogate}/u;
 /** Python's `string.punctuation`. */
 const asciiPunctuation = /[!-/:-@[-`{-~]/g;
 /** What Python calls white space: that of Unicode, and four separators. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: four of them are spaces to Python.
 const pythonSpaces = /(?:\p{White_Space}|[\u001c-\u001f])+/gu;
 
 const defaults: ReadonlyMap<string, StrictJson> = new Map([
