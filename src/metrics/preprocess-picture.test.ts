@@ -40,13 +40,21 @@ it('gives way to other work', async () => {
 describe('a preprocessor_config.json', () => {
   const read = (json: unknown) => () => parseImageProcessor(json);
   it('is read strictly', () => {
-    expect(read({ size: 'big' })).toThrowErrorMatchingInlineSnapshot(`[MaliangError: preprocessor_config.json: expected size with whole numbers from 1 to 16384, got "big". Correct the field the message names.]`);
-    expect(read({ size: { longest_edge: 3 } })).toThrowErrorMatchingInlineSnapshot(`[MaliangError: preprocessor_config.json: expected size with height and width, shortest_edge, shortest_edge and longest_edge, or max_height and max_width, got {"longest_edge":3}. Correct the field the message names.]`);
-    expect(read({ resample: 6 })).toThrowErrorMatchingInlineSnapshot(`[MaliangError: preprocessor_config.json: expected resample a whole number from 0 to 5, got 6. Correct the field the message names.]`);
-    expect(read({ image_std: [1, 0, 1] })).toThrowErrorMatchingInlineSnapshot(`[MaliangError: preprocessor_config.json: expected image_std a number or 3 numbers, not 0, got [1,0,1]. Correct the field the message names.]`);
-    expect(
-      read({ image_processor_type: 'ViTImageProcessor' }),
-    ).toThrowErrorMatchingInlineSnapshot(`[MaliangError: preprocessor_config.json: expected image_processor_type of CLIPImageProcessor, SiglipImageProcessor, BlipImageProcessor, got "ViTImageProcessor". Maliang does not prepare pictures for this model.]`);
+    expect(read({ size: 'big' })).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: preprocessor_config.json: expected size with whole numbers from 1 to 16384, got "big". Correct the field the message names.]`,
+    );
+    expect(read({ size: { longest_edge: 3 } })).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: preprocessor_config.json: expected size with height and width, shortest_edge, shortest_edge and longest_edge, or max_height and max_width, got {"longest_edge":3}. Correct the field the message names.]`,
+    );
+    expect(read({ resample: 6 })).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: preprocessor_config.json: expected resample a whole number from 0 to 5, got 6. Correct the field the message names.]`,
+    );
+    expect(read({ image_std: [1, 0, 1] })).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: preprocessor_config.json: expected image_std a number or 3 numbers, not 0, got [1,0,1]. Correct the field the message names.]`,
+    );
+    expect(read({ image_processor_type: 'ViTImageProcessor' })).toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: preprocessor_config.json: expected image_processor_type of CLIPImageProcessor, SiglipImageProcessor, BlipImageProcessor, got "ViTImageProcessor". Maliang does not prepare pictures for this model.]`,
+    );
     expect(read({ do_rezise: true })).toThrow(/"do_rezise"/);
   });
 });

@@ -25,6 +25,22 @@ export async function preprocessPicture(
   return { size, values: planes(image, valueTables(processor)) };
 }
 
+/** Values of one picture, [3, side, side]. Throws CONFIG when the processor gives another size. */
+export async function fittedPicture(
+  picture: RasterImage,
+  processor: ImageProcessor,
+  side: number,
+): Promise<Float32Array> {
+  const { size, values } = await preprocessPicture(picture, processor);
+  if (size.height === side && size.width === side) return values;
+  throw complain('CONFIG', {
+    where: 'preprocessor_config.json',
+    expected: `pictures of ${side}x${side}, as the model takes them`,
+    got: `${size.width}x${size.height}`,
+    next: 'Set size and crop_size to the image_size of the config.json.',
+  });
+}
+
 async function inSteps(image: Raster, options: ResampleOptions): Promise<Raster> {
   const passes = resamplingPasses(image, options);
   for (;;) {

@@ -1,5 +1,4 @@
 /** @file BlipForConditionalGeneration: captions written token by token over a picture (Li et al. 2022; transformers). */
-import { complain } from '../core/errors.js';
 import * as g from '../graph/build.js';
 import type { Tensor } from '../graph/tensor.js';
 import { activate } from '../nn/activation.js';
@@ -106,14 +105,3 @@ export const blipTiedNames: ReadonlyMap<string, string> = new Map([
   ],
   ['text_decoder.cls.predictions.decoder.bias', 'text_decoder.cls.predictions.bias'],
 ]);
-
-/** What a caption's first token is followed by at most. Throws USAGE when the text tower has fewer places. */
-export function checkCaptionLength(config: BlipTextConfig, tokens: number): void {
-  if (tokens <= config.maxPositions) return;
-  throw complain('USAGE', {
-    where: 'caption',
-    expected: `at most ${config.maxPositions} tokens`,
-    got: `${tokens}`,
-    next: 'Ask for a shorter caption.',
-  });
-}

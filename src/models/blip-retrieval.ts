@@ -2,11 +2,11 @@
 import * as g from '../graph/build.js';
 import type { Tensor } from '../graph/tensor.js';
 import { linear } from '../nn/layers.js';
-import { unitRows } from '../nn/picture-text.js';
 import type { Scope } from '../nn/scope.js';
 import type { BlipConfig } from './blip-config.js';
 import { blipEmbeddings, blipPictureKeys, blipTextEncoder } from './blip-text.js';
 import { blipVision } from './blip-vision.js';
+import { unitRows } from './unit-rows.js';
 
 export interface BlipTextInputs {
   /** Token ids, i64 [n, t]. */

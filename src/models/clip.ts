@@ -2,11 +2,11 @@
 import * as g from '../graph/build.js';
 import type { Tensor } from '../graph/tensor.js';
 import { type InitialRule, zeros } from '../nn/initialise.js';
-import { unitRows } from '../nn/picture-text.js';
 import type { Scope } from '../nn/scope.js';
 import type { ClipConfig, ClipTowerConfig } from './clip-config.js';
 import { type ClipTextInputs, clipTextWithProjection } from './clip-text.js';
 import { clipVisionWithProjection } from './clip-vision.js';
+import { unitRows } from './unit-rows.js';
 
 export interface ClipInputs extends ClipTextInputs {
   /** [m, channels, imageSize, imageSize]. */

@@ -4,7 +4,7 @@ import type { Tensor } from '../graph/tensor.js';
 import { activate } from '../nn/activation.js';
 import { clipEncoder } from '../nn/clip-encoder.js';
 import { layerNorm, linear } from '../nn/layers.js';
-import { embedPatches, embedWords, unitRows } from '../nn/picture-text.js';
+import { embedPatches, embedWords } from '../nn/picture-text.js';
 import type { Scope } from '../nn/scope.js';
 import {
   type SiglipConfig,
@@ -12,6 +12,7 @@ import {
   type SiglipVisionConfig,
   siglipEncoderOptions,
 } from './siglip-config.js';
+import { unitRows } from './unit-rows.js';
 
 export interface SiglipInputs {
   /** Token ids, i64 [n, t]. */

@@ -1,4 +1,4 @@
-/** @file What models of pictures and texts share: patches of a picture, words with places, rows of unit length. */
+/** @file What models of pictures and texts share: patches of a picture, words with places. */
 import { complain } from '../core/errors.js';
 import * as g from '../graph/build.js';
 import type { Tensor } from '../graph/tensor.js';
@@ -59,9 +59,4 @@ export function checkedTokens(ids: Tensor, maxPositions: number): number {
     expected: `i64[n,t] with t from 1 to ${maxPositions}`,
     got: `${ids.dtype}[${ids.shape.join(',')}]`,
   });
-}
-
-/** Rows scaled to length 1. */
-export function unitRows(x: Tensor): Tensor {
-  return g.div(x, g.sqrt(g.sum(g.square(x), [-1], true)));
 }
