@@ -48,6 +48,23 @@ export {
   resolveModel,
 } from './hub/resolve-model.js';
 export {
+  type Caption,
+  Captioner,
+  type CaptionOptions,
+  type OpenCaptionerOptions,
+} from './metrics/captioner.js';
+export { softmaxOverTexts } from './metrics/judge-model.js';
+export { type JudgeName, judgeNames } from './metrics/judge-table.js';
+export {
+  type JudgedPicture,
+  type JudgeReport,
+  type JudgeScores,
+  type JudgeSources,
+  Judges,
+  type OpenJudgesOptions,
+  type ScoreOptions,
+} from './metrics/judges.js';
+export {
   type Component,
   type ComponentClass,
   componentParameters,

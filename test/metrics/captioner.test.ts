@@ -6,6 +6,13 @@ import { type CaptionCase, judgeFolder, readJudgeCase, unpackPicture } from '../
 
 const { pictures, captions } = readJudgeCase<CaptionCase>('captions');
 
+/** What docs/judge.md tells of captions; see scripts/judge-reporter.mjs. */
+declare module 'vitest' {
+  interface TaskMeta {
+    captions?: { readonly count: number; readonly least: number };
+  }
+}
+
 function optionsOf(settings: CaptionCase['captions'][number]['settings']): CaptionOptions {
   return {
     prompt: settings.prompt as string | undefined,
@@ -18,7 +25,7 @@ function optionsOf(settings: CaptionCase['captions'][number]['settings']): Capti
 }
 
 describe('Captioner', () => {
-  it('writes the tokens of transformers', { timeout: 60_000 }, async () => {
+  it('writes the tokens of transformers', { timeout: 60_000 }, async ({ task }) => {
     using folder = judgeFolder('captions');
     await using captioner = await Captioner.open(folder.path, { threads: 1 });
     for (const { picture, settings, ids, text, margin } of captions) {
@@ -27,6 +34,8 @@ describe('Captioner', () => {
       const caption = await captioner.caption(image, optionsOf(settings));
       expect(caption, JSON.stringify(settings)).toEqual({ text, ids, warnings: [] });
     }
+    const least = Math.min(...captions.map(({ margin }) => margin));
+    task.meta.captions = { count: captions.length, least };
     expect(await captioner.weightHash()).toMatch(/^[0-9a-f]{64}$/);
   });
 
@@ -56,9 +65,9 @@ describe('Captioner', () => {
     expect(long.warnings[0]).toMatch(/^caption: the prompt has more than 30 tokens/);
     const unlikely = await captioner.caption(png, { minLength: 9, maxLength: 5 });
     expect(unlikely.warnings[0]).toMatch(/minLength 9 is above maxLength 5/);
-    await expect(
-      captioner.caption(png, { beams: 17 }),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(`[MaliangError: caption: expected beams as a whole number from 1 to 16, got 17. See \`maliang --help\`.]`);
+    await expect(captioner.caption(png, { beams: 17 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: caption: expected beams as a whole number from 1 to 16, got 17. See \`maliang --help\`.]`,
+    );
     await expect(captioner.caption(png, { maxLength: 33 })).rejects.toMatchObject({
       code: 'USAGE',
     });

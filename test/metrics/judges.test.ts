@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, type TaskMeta } from 'vitest';
 import type { RasterImage } from '../../src/formats/image.js';
 import { encodePng } from '../../src/formats/png.js';
 import { writeSafetensors } from '../../src/formats/safetensors.js';
@@ -13,7 +13,18 @@ import { judgeFolder, readJudgeCase, referenceTensors, unpackPicture } from '../
 
 const tolerance = 1e-4;
 
-function expectValues(report: JudgeReport, values: Readonly<Record<string, number[][]>>): void {
+/** What docs/judge.md tells of a judge; see scripts/judge-reporter.mjs. */
+declare module 'vitest' {
+  interface TaskMeta {
+    judges?: { readonly judge: string; readonly values: number; readonly distance: number }[];
+  }
+}
+
+function expectValues(
+  report: JudgeReport,
+  values: Readonly<Record<string, number[][]>>,
+  meta: TaskMeta,
+): void {
   expect(report.scores.map(({ judge }) => judge)).toEqual(Object.keys(values));
   for (const { judge, values: ours } of report.scores) {
     const reference = values[judge]!;
@@ -23,12 +34,15 @@ function expectValues(report: JudgeReport, values: Readonly<Record<string, numbe
       ...reference.flat().map((value, i) => Math.abs(value - ours.flat()[i]!)),
     );
     expect(worst, judge).toBeLessThan(tolerance * scale);
+    const row = { judge, values: reference.flat().length, distance: worst / scale };
+    meta.judges = [...(meta.judges ?? []), row];
   }
 }
 
 /** Judges of one fixture folder. */
 async function judged(
   name: 'clip' | 'siglip' | 'blip',
+  meta: TaskMeta,
   options: { readonly batchSize?: number } = {},
 ): Promise<JudgeReport> {
   const { pictures, prompts, values } = readJudgeCase(name);
@@ -37,7 +51,7 @@ async function judged(
   const names = Object.keys(values) as JudgeName[];
   await using judges = await Judges.open(names, { models, threads: 1, ...options });
   const report = await judges.score(pictures.map(unpackPicture), prompts);
-  expectValues(report, values);
+  expectValues(report, values, meta);
   const bytes = readFileSync(join(folder.path, 'model.safetensors'));
   const weightHash = createHash('sha256').update(bytes).digest('hex');
   expect(report.scores[0]).toMatchObject({ model: folder.path, weightHash });
@@ -52,24 +66,24 @@ const red = (side: number): RasterImage => ({
 });
 
 describe('judges give the values of transformers', () => {
-  it('clip, whatever the size of a batch', async () => {
-    const { warnings, scores } = await judged('clip', { batchSize: 2 });
+  it('clip, whatever the size of a batch', async ({ task }) => {
+    const { warnings, scores } = await judged('clip', task.meta, { batchSize: 2 });
     expect(scores[0]!.unit).toBe('cosine');
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/^clip: the prompt has more than 24 tokens; its end is not read: /);
-    const whole = await judged('clip');
+    const whole = await judged('clip', {});
     whole.scores[0]!.values.flat().forEach((value, i) => {
       expect(value).toBeCloseTo(scores[0]!.values.flat()[i]!, 5);
     });
   });
 
-  it('siglip', async () => {
-    const { warnings } = await judged('siglip');
+  it('siglip', async ({ task }) => {
+    const { warnings } = await judged('siglip', task.meta);
     expect(warnings[0]).toMatch(/^siglip: the prompt has more than 12 tokens/);
   });
 
-  it('blip, both verdicts', async () => {
-    const { scores, warnings } = await judged('blip');
+  it('blip, both verdicts', async ({ task }) => {
+    const { scores, warnings } = await judged('blip', task.meta);
     expect(scores.map(({ judge, unit }) => [judge, unit])).toEqual([
       ['blip-itc', 'cosine'],
       ['blip-itm', 'probability'],
@@ -77,14 +91,14 @@ describe('judges give the values of transformers', () => {
     expect(warnings[0]).toMatch(/^blip: the prompt has more than 30 tokens/);
   });
 
-  it('aesthetic, without a prompt, from a file without a configuration', async () => {
+  it('aesthetic, without a prompt, from a file without a configuration', async ({ task }) => {
     const { pictures, values, head } = readJudgeCase('aesthetic');
     using folder = judgeFolder('aesthetic');
     const file = join(folder.path, 'sac+logos+ava1-l14-linearMSE.safetensors');
     writeFileSync(file, writeSafetensors(referenceTensors(Object.entries(head!))));
     const models = { aesthetic: { clip: folder.path, head: file } };
     await using judges = await Judges.open(['aesthetic'], { models, threads: 1 });
-    expectValues(await judges.score(pictures.map(unpackPicture), []), values);
+    expectValues(await judges.score(pictures.map(unpackPicture), []), values, task.meta);
   });
 });
 
@@ -143,7 +157,9 @@ describe('the built-in judge', () => {
     });
     await expect(judges.score([red(9)], [])).rejects.toMatchObject({ code: 'USAGE' });
     const broken = judges.score([new Uint8Array([1, 2, 3])], 'a red square');
-    await expect(broken).rejects.toThrowErrorMatchingInlineSnapshot(`[MaliangError: picture 1: expected a PNG, JPEG or WebP file, got a file beginning with 010203. Convert it to PNG, JPEG or WebP within the limits the message gives.]`);
+    await expect(broken).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[MaliangError: picture 1: expected a PNG, JPEG or WebP file, got a file beginning with 010203. Convert it to PNG, JPEG or WebP within the limits the message gives.]`,
+    );
     await expect(judges.score([red(9)], 'a')).resolves.toBeDefined();
   });
 });
