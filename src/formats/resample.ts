@@ -183,30 +183,59 @@ function tapsOf({ support, at }: Kernel, { source, from, to, width }: Line): Tap
 }
 
 /** Every row through the taps. */
-function* filterRows(
-  image: Raster,
-  { first, count, weights, stride }: Taps,
-): Generator<undefined, Raster, undefined> {
+function* filterRows(image: Raster, taps: Taps): Generator<undefined, Raster, undefined> {
   const { width, height, channels, data } = image;
-  const wide = first.length;
+  const wide = taps.first.length;
   const out = new Uint8ClampedArray(wide * height * channels);
-  const rowsPerStep = Math.ceil(valuesPerStep / (wide * stride * channels));
+  const filter = channels === 3 ? filterRgbRow : filterRow;
+  const rowsPerStep = Math.ceil(valuesPerStep / (wide * taps.stride * channels));
   for (let y = 0; y < height; y++) {
     if (y > 0 && y % rowsPerStep === 0) yield;
-    for (let x = 0; x < wide; x++) {
-      const from = (y * width + first[x]!) * channels;
-      const taps = count[x]!;
-      const at = x * stride;
-      for (let c = 0; c < channels; c++) {
-        let sum = 2 ** (precision - 1);
-        for (let k = 0, i = from + c; k < taps; k++, i += channels) {
-          sum += data[i]! * weights[at + k]!;
-        }
-        out[(y * wide + x) * channels + c] = sum >> precision;
-      }
-    }
+    const row = data.subarray(y * width * channels, (y + 1) * width * channels);
+    filter(row, out.subarray(y * wide * channels, (y + 1) * wide * channels), taps, channels);
   }
   return { width: wide, height, channels, data: new Uint8Array(out.buffer) };
+}
+
+const half = 2 ** (precision - 1);
+
+function filterRow(
+  row: Uint8Array,
+  out: Uint8ClampedArray,
+  { first, count, weights, stride }: Taps,
+  channels: number,
+): void {
+  for (let i = 0; i < out.length; i++) {
+    const x = Math.floor(i / channels);
+    const from = first[x]! * channels + (i % channels);
+    let sum = half;
+    for (let k = 0; k < count[x]!; k++) {
+      sum = (sum + Math.imul(row[from + k * channels]!, weights[x * stride + k]!)) | 0;
+    }
+    out[i] = sum >> precision;
+  }
+}
+
+/** As `filterRow` for three channels, one tap for all of them: several times as fast. */
+function filterRgbRow(
+  row: Uint8Array,
+  out: Uint8ClampedArray,
+  { first, count, weights, stride }: Taps,
+): void {
+  for (let x = 0; x < first.length; x++) {
+    const at = x * stride;
+    const end = at + count[x]!;
+    let [red, green, blue] = [half, half, half];
+    for (let k = at, i = first[x]! * 3; k < end; k++, i += 3) {
+      const weight = weights[k]!;
+      red = (red + Math.imul(row[i]!, weight)) | 0;
+      green = (green + Math.imul(row[i + 1]!, weight)) | 0;
+      blue = (blue + Math.imul(row[i + 2]!, weight)) | 0;
+    }
+    out[x * 3] = red >> precision;
+    out[x * 3 + 1] = green >> precision;
+    out[x * 3 + 2] = blue >> precision;
+  }
 }
 
 /** Every column through the taps, a row of the result at a time. */
@@ -222,15 +251,18 @@ function* filterColumns(
   const rowsPerStep = Math.ceil(valuesPerStep / (length * stride));
   for (let y = 0; y < high; y++) {
     if (y > 0 && y % rowsPerStep === 0) yield;
-    sums.fill(2 ** (precision - 1));
+    sums.fill(half);
     for (let k = 0; k < count[y]!; k++) {
-      const weight = weights[y * stride + k]!;
       const from = (first[y]! + k) * length;
-      for (let i = 0; i < length; i++) sums[i] = sums[i]! + data[from + i]! * weight;
+      addWeighted(sums, data.subarray(from, from + length), weights[y * stride + k]!);
     }
     for (let i = 0; i < length; i++) out[y * length + i] = sums[i]! >> precision;
   }
   return { width, height: high, channels, data: new Uint8Array(out.buffer) };
+}
+
+function addWeighted(sums: Int32Array, row: Uint8Array, weight: number): void {
+  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i]! + Math.imul(row[i]!, weight)) | 0;
 }
 
 function transposed({ width, height, channels, data }: Raster): Raster {
