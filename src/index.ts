@@ -48,6 +48,12 @@ export {
   type ResolveOptions,
   resolveModel,
 } from './hub/resolve-model.js';
+export {
+  type Caption,
+  Captioner,
+  type CaptionOptions,
+  type OpenCaptionerOptions,
+} from './metrics/captioner.js';
 export { clipScore } from './metrics/clip-score.js';
 export {
   type EvaluateOptions,
@@ -59,6 +65,17 @@ export {
 export type { FeatureRows } from './metrics/feature-rows.js';
 export { fid } from './metrics/frechet-distance.js';
 export { inceptionScore } from './metrics/inception-score.js';
+export { softmaxOverTexts } from './metrics/judge-model.js';
+export { type JudgeName, judgeNames } from './metrics/judge-table.js';
+export {
+  type JudgedPicture,
+  type JudgeReport,
+  type JudgeScores,
+  type JudgeSources,
+  Judges,
+  type OpenJudgesOptions,
+  type ScoreOptions,
+} from './metrics/judges.js';
 export { cmmd, kid } from './metrics/maximum-mean-discrepancy.js';
 export type { MetricName } from './metrics/metric-names.js';
 export { precisionRecall } from './metrics/precision-recall.js';

@@ -1,5 +1,5 @@
 /** @file Resizing of single channels without rounding to bytes, as Pillow does in mode F; clean-fid (Parmar et al. 2022) rests on it. */
-import { lineShares, type PillowKernel } from './resample.js';
+import { lineShares, type MixingKernel } from './resample.js';
 
 /** One channel, rows from the top. */
 export interface Plane {
@@ -12,7 +12,7 @@ export interface Plane {
 export interface ResamplePlaneOptions {
   readonly width: number;
   readonly height: number;
-  readonly kernel: PillowKernel;
+  readonly kernel: MixingKernel;
 }
 
 /** The order of the passes is that of `resample`; each rounds to f32. */
@@ -27,7 +27,7 @@ export function resamplePlane(plane: Plane, options: ResamplePlaneOptions): Plan
   return isColumnsFirst ? rows(columns(plane)) : columns(rows(plane));
 }
 
-function filterRows({ width, height, data }: Plane, wide: number, kernel: PillowKernel): Plane {
+function filterRows({ width, height, data }: Plane, wide: number, kernel: MixingKernel): Plane {
   const taps = lineShares(kernel, { source: width, from: 0, to: width, width: wide });
   const out = new Float32Array(wide * height);
   for (let y = 0; y < height; y++) {
@@ -40,7 +40,7 @@ function filterRows({ width, height, data }: Plane, wide: number, kernel: Pillow
   return { width: wide, height, data: out };
 }
 
-function filterColumns({ width, height, data }: Plane, high: number, kernel: PillowKernel): Plane {
+function filterColumns({ width, height, data }: Plane, high: number, kernel: MixingKernel): Plane {
   const taps = lineShares(kernel, { source: height, from: 0, to: height, width: high });
   const out = new Float32Array(width * high);
   taps.forEach(({ first, shares }, y) => {

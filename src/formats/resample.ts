@@ -13,7 +13,16 @@ export interface Raster {
 /** Left, top, right and bottom edge in pixels; right and bottom lie outside. */
 export type Box = readonly [left: number, top: number, right: number, bottom: number];
 
-export type PillowKernel = 'lanczos' | 'bicubic';
+/** Pillow's filters, in the order of its numbers. */
+export const pillowKernels = [
+  'nearest',
+  'lanczos',
+  'bilinear',
+  'bicubic',
+  'box',
+  'hamming',
+] as const;
+export type PillowKernel = (typeof pillowKernels)[number];
 
 export interface ResampleOptions {
   readonly width: number;
@@ -29,7 +38,13 @@ interface Kernel {
   readonly at: (x: number) => number;
 }
 
-const kernels: { readonly [K in PillowKernel]: Kernel } = {
+/** Kernels that mix pixels. */
+export type MixingKernel = Exclude<PillowKernel, 'nearest'>;
+
+const kernels: { readonly [K in MixingKernel]: Kernel } = {
+  box: { support: 0.5, at: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
+  hamming: { support: 1, at: (x) => hamming(Math.abs(x)) },
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
   bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
 };
@@ -42,6 +57,13 @@ function cubic(x: number): number {
   const a = -0.5;
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+function hamming(x: number): number {
+  if (x === 0) return 1;
+  return x >= 1
+    ? 0
+    : (Math.sin(x * Math.PI) / (x * Math.PI)) * (0.54 + 0.46 * Math.cos(x * Math.PI));
 }
 
 /** Fractional bits of a tap. */
@@ -61,21 +83,67 @@ interface Taps {
  * Pillow 13 takes rows first unless the height shrinks by more than twice what the width does.
  */
 export function resample(image: Raster, options: ResampleOptions): Raster {
-  const { width, height, kernel, box } = options;
+  const passes = resamplingPasses(image, options);
+  for (;;) {
+    const { done, value } = passes.next();
+    if (done) return value;
+  }
+}
+
+/** Source values that are mixed between two pauses of `resamplingPasses`: some milliseconds of work. */
+const valuesPerStep = 2 ** 20;
+
+/** `resample` in short steps, so that a caller can do other things between them. */
+export function* resamplingPasses(
+  image: Raster,
+  options: ResampleOptions,
+): Generator<undefined, Raster, undefined> {
+  const { width, height, kernel: name, box } = options;
   const [left, top, right, bottom] = box ?? [0, 0, image.width, image.height];
-  const rows = (picture: Raster): Raster => {
-    if (width === picture.width && left === 0 && right === width) return picture;
-    const line = { source: picture.width, from: left, to: right, width };
-    return filterRows(picture, tapsOf(kernel, line));
-  };
-  const columns = (picture: Raster): Raster => {
-    if (height === picture.height && top === 0 && bottom === height) return picture;
-    const line = { source: picture.height, from: top, to: bottom, width: height };
-    return transposed(filterRows(transposed(picture), tapsOf(kernel, line)));
-  };
+  const isWide = width === image.width && left === 0 && right === width;
+  const isHigh = height === image.height && top === 0 && bottom === height;
+  if (name === 'nearest') {
+    return isWide && isHigh
+      ? image
+      : nearest(image, { width, height, box: [left, top, right, bottom] });
+  }
+  const across = { source: image.width, from: left, to: right, width };
+  const down = { source: image.height, from: top, to: bottom, width: height };
   const shrinks = image.height - height;
   const isColumnsFirst = shrinks > 0 && shrinks > 2 * (image.width - width);
-  return isColumnsFirst ? rows(columns(image)) : columns(rows(image));
+  let out = image;
+  if (isColumnsFirst && !isHigh) out = yield* filterColumns(out, tapsOf(name, down));
+  if (!isWide) out = yield* filterRows(out, tapsOf(name, across));
+  if (!isColumnsFirst && !isHigh) out = yield* filterColumns(out, tapsOf(name, down));
+  return out;
+}
+
+/** The pixel under each middle; places add up as in Pillow, and past the edge there is black. */
+function nearest(
+  image: Raster,
+  { width, height, box }: { readonly width: number; readonly height: number; readonly box: Box },
+): Raster {
+  const { channels, data } = image;
+  const places = (from: number, to: number, count: number, size: number): number[] => {
+    const step = (to - from) / count;
+    let at = from + step * 0.5;
+    return Array.from({ length: count }, () => {
+      const place = at < 0 || at >= size ? -1 : Math.trunc(at);
+      at += step;
+      return place;
+    });
+  };
+  const columns = places(box[0], box[2], width, image.width);
+  const rows = places(box[1], box[3], height, image.height);
+  const out = new Uint8Array(width * height * channels);
+  rows.forEach((row, y) => {
+    columns.forEach((column, x) => {
+      if (row < 0 || column < 0) return;
+      const from = (row * image.width + column) * channels;
+      out.set(data.subarray(from, from + channels), (y * width + x) * channels);
+    });
+  });
+  return { width, height, channels, data: out };
 }
 
 /** Part of a source line that fills a result line. */
@@ -90,7 +158,7 @@ export interface Line {
 
 /** For pixel i of a result line: the first source pixel it mixes, and the shares, which add up to 1. */
 export function lineShares(
-  name: PillowKernel,
+  name: MixingKernel,
   { source, from, to, width }: Line,
 ): readonly { readonly first: number; readonly shares: readonly number[] }[] {
   const { support, at } = kernels[name];
@@ -109,7 +177,7 @@ export function lineShares(
   });
 }
 
-function tapsOf(name: PillowKernel, line: Line): Taps {
+function tapsOf(name: MixingKernel, line: Line): Taps {
   const rows = lineShares(name, line);
   const { width } = line;
   const stride = rows.reduce((most, { shares }) => Math.max(most, shares.length), 0);
@@ -129,23 +197,86 @@ function tapsOf(name: PillowKernel, line: Line): Taps {
 }
 
 /** Every row through the taps. */
-function filterRows(image: Raster, { first, count, weights, stride }: Taps): Raster {
+function* filterRows(image: Raster, taps: Taps): Generator<undefined, Raster, undefined> {
   const { width, height, channels, data } = image;
-  const wide = first.length;
+  const wide = taps.first.length;
   const out = new Uint8ClampedArray(wide * height * channels);
+  const filter = channels === 3 ? filterRgbRow : filterRow;
+  const rowsPerStep = Math.ceil(valuesPerStep / (wide * taps.stride * channels));
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < wide; x++) {
-      const from = (y * width + first[x]!) * channels;
-      for (let c = 0; c < channels; c++) {
-        let sum = 2 ** (precision - 1);
-        for (let k = 0; k < count[x]!; k++) {
-          sum += data[from + k * channels + c]! * weights[x * stride + k]!;
-        }
-        out[(y * wide + x) * channels + c] = sum >> precision;
-      }
-    }
+    if (y > 0 && y % rowsPerStep === 0) yield;
+    const row = data.subarray(y * width * channels, (y + 1) * width * channels);
+    filter(row, out.subarray(y * wide * channels, (y + 1) * wide * channels), taps, channels);
   }
   return { width: wide, height, channels, data: new Uint8Array(out.buffer) };
+}
+
+const half = 2 ** (precision - 1);
+
+function filterRow(
+  row: Uint8Array,
+  out: Uint8ClampedArray,
+  { first, count, weights, stride }: Taps,
+  channels: number,
+): void {
+  for (let i = 0; i < out.length; i++) {
+    const x = Math.floor(i / channels);
+    const from = first[x]! * channels + (i % channels);
+    let sum = half;
+    for (let k = 0; k < count[x]!; k++) {
+      sum = (sum + Math.imul(row[from + k * channels]!, weights[x * stride + k]!)) | 0;
+    }
+    out[i] = sum >> precision;
+  }
+}
+
+/** As `filterRow` for three channels, one tap for all of them: several times as fast. */
+function filterRgbRow(
+  row: Uint8Array,
+  out: Uint8ClampedArray,
+  { first, count, weights, stride }: Taps,
+): void {
+  for (let x = 0; x < first.length; x++) {
+    const at = x * stride;
+    const end = at + count[x]!;
+    let [red, green, blue] = [half, half, half];
+    for (let k = at, i = first[x]! * 3; k < end; k++, i += 3) {
+      const weight = weights[k]!;
+      red = (red + Math.imul(row[i]!, weight)) | 0;
+      green = (green + Math.imul(row[i + 1]!, weight)) | 0;
+      blue = (blue + Math.imul(row[i + 2]!, weight)) | 0;
+    }
+    out[x * 3] = red >> precision;
+    out[x * 3 + 1] = green >> precision;
+    out[x * 3 + 2] = blue >> precision;
+  }
+}
+
+/** Every column through the taps, a row of the result at a time. */
+function* filterColumns(
+  image: Raster,
+  { first, count, weights, stride }: Taps,
+): Generator<undefined, Raster, undefined> {
+  const { width, channels, data } = image;
+  const high = first.length;
+  const length = width * channels;
+  const out = new Uint8ClampedArray(length * high);
+  const sums = new Int32Array(length);
+  const rowsPerStep = Math.ceil(valuesPerStep / (length * stride));
+  for (let y = 0; y < high; y++) {
+    if (y > 0 && y % rowsPerStep === 0) yield;
+    sums.fill(half);
+    for (let k = 0; k < count[y]!; k++) {
+      const from = (first[y]! + k) * length;
+      addWeighted(sums, data.subarray(from, from + length), weights[y * stride + k]!);
+    }
+    for (let i = 0; i < length; i++) out[y * length + i] = sums[i]! >> precision;
+  }
+  return { width, height: high, channels, data: new Uint8Array(out.buffer) };
+}
+
+function addWeighted(sums: Int32Array, row: Uint8Array, weight: number): void {
+  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i]! + Math.imul(row[i]!, weight)) | 0;
 }
 
 function transposed({ width, height, channels, data }: Raster): Raster {

@@ -79,6 +79,33 @@ export class SentencepieceCharsmap {
     return undefined;
   }
 
+  /**
+   * The replacement of the longest key the text has from `at` on, and the key's length in code
+   * units; this is how google/sentencepiece itself reads the map.
+   */
+  longest(text: string, at: number): { length: number; replacement: string } | undefined {
+    let found: { length: number; start: number } | undefined;
+    let node = offsetOf(this.#unit(0));
+    for (let end = at; end < text.length; ) {
+      const char = String.fromCodePoint(text.codePointAt(end)!);
+      end += char.length;
+      let leaf: number | undefined;
+      for (const byte of encoder.encode(char)) {
+        node ^= byte;
+        const unit = this.#unit(node);
+        if (byte === 0 || labelOf(unit) !== byte) return this.#replaced(found);
+        node ^= offsetOf(unit);
+        leaf = hasLeaf(unit) ? targetOf(this.#unit(node)) : undefined;
+      }
+      if (leaf !== undefined) found = { length: end - at, start: leaf };
+    }
+    return this.#replaced(found);
+  }
+
+  #replaced(found: { length: number; start: number } | undefined) {
+    return found && { length: found.length, replacement: this.#replacement(found.start) };
+  }
+
   #unit(at: number): number {
     const unit = this.#units[at];
     if (unit === undefined) throw refuse(where, `units below ${this.#units.length}`, `${at}`);

@@ -10,15 +10,27 @@ export interface SentencepieceModel {
   /** Ids of control and user-defined pieces: cut out of the text before anything else. */
   readonly markers: readonly number[];
   readonly charsmap: Uint8Array | undefined;
+  /** The type of each piece, one of `pieceTypes`. */
+  readonly types: readonly number[];
+  readonly settings: SentencepieceSettings;
+}
+
+/** How the model's own normalizer treats spaces. */
+export interface SentencepieceSettings {
+  readonly addsDummyPrefix: boolean;
+  readonly removesExtraSpaces: boolean;
+  readonly escapesSpaces: boolean;
+  /** A setting that `SentencepieceProcessor` does not run; readers of the pieces alone may pass over it. */
+  readonly unsupported: string | undefined;
 }
 
 /** Field numbers of sentencepiece_model.proto. */
 const modelFields = { pieces: 1, trainer: 2, normalizer: 3 };
 const pieceFields = { piece: 1, score: 2, type: 3 };
-const pieceTypes = { control: 3, userDefined: 4 };
-const trainerModelType = 3;
+export const pieceTypes = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 };
+const trainerFields = { modelType: 3, spaceAsSuffix: 24, byteFallback: 35 };
 const unigramType = 1;
-const normalizerCharsmap = 2;
+const normalizerFields = { charsmap: 2, dummyPrefix: 3, extraSpaces: 4, escapes: 5 };
 
 /** One field of a message: a whole number, a float's bits, or bytes. */
 type Field = readonly [number: number, value: number | Uint8Array];
@@ -27,7 +39,9 @@ type Field = readonly [number: number, value: number | Uint8Array];
 export function readSentencepieceModel(bytes: Uint8Array): SentencepieceModel {
   const pieces: UnigramPiece[] = [];
   const markers: number[] = [];
-  let charsmap: Uint8Array | undefined;
+  const types: number[] = [];
+  let unsupported: string | undefined;
+  let normalizer = readNormalizer(new Uint8Array());
   for (const [field, value] of fieldsOf(bytes)) {
     if (field === modelFields.pieces) {
       const { piece, type } = readPiece(asBytes(value));
@@ -35,11 +49,13 @@ export function readSentencepieceModel(bytes: Uint8Array): SentencepieceModel {
         markers.push(pieces.length);
       }
       pieces.push(piece);
-    } else if (field === modelFields.trainer) checkTrainer(asBytes(value));
-    else if (field === modelFields.normalizer) charsmap = readCharsmap(asBytes(value));
+      types.push(type);
+    } else if (field === modelFields.trainer) unsupported = checkTrainer(asBytes(value));
+    else if (field === modelFields.normalizer) normalizer = readNormalizer(asBytes(value));
   }
   if (pieces.length === 0) throw refuse(where, 'pieces', 'none');
-  return { pieces, markers, charsmap };
+  const { charsmap, ...spaces } = normalizer;
+  return { pieces, markers, charsmap, types, settings: { ...spaces, unsupported } };
 }
 
 function readPiece(bytes: Uint8Array): { readonly piece: UnigramPiece; readonly type: number } {
@@ -52,19 +68,30 @@ function readPiece(bytes: Uint8Array): { readonly piece: UnigramPiece; readonly 
   return { piece: [text, score], type };
 }
 
-function checkTrainer(bytes: Uint8Array): void {
+/** Gives the setting that only readers of the pieces may pass over. */
+function checkTrainer(bytes: Uint8Array): string | undefined {
+  let unsupported: string | undefined;
   for (const [field, value] of fieldsOf(bytes)) {
-    if (field !== trainerModelType || value === unigramType) continue;
+    if (field === trainerFields.spaceAsSuffix && value !== 0) {
+      unsupported = 'treat_whitespace_as_suffix';
+    }
+    if (field === trainerFields.byteFallback && value !== 0) unsupported = 'byte_fallback';
+    if (field !== trainerFields.modelType || value === unigramType) continue;
     throw refuse(where, 'a unigram model, model_type 1', `${value}`);
   }
+  return unsupported;
 }
 
-function readCharsmap(bytes: Uint8Array): Uint8Array | undefined {
-  let charsmap: Uint8Array | undefined;
-  for (const [field, value] of fieldsOf(bytes)) {
-    if (field === normalizerCharsmap) charsmap = asBytes(value);
-  }
-  return charsmap?.length ? charsmap : undefined;
+function readNormalizer(bytes: Uint8Array) {
+  const fields = new Map(fieldsOf(bytes));
+  const flag = (field: number): boolean => (fields.get(field) ?? 1) !== 0;
+  const charsmap = asBytes(fields.get(normalizerFields.charsmap) ?? new Uint8Array());
+  return {
+    charsmap: charsmap.length > 0 ? charsmap : undefined,
+    addsDummyPrefix: flag(normalizerFields.dummyPrefix),
+    removesExtraSpaces: flag(normalizerFields.extraSpaces),
+    escapesSpaces: flag(normalizerFields.escapes),
+  };
 }
 
 /** The fields of a message in order (protobuf wire format). */

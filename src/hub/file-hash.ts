@@ -47,3 +47,14 @@ async function hashOf(path: string, start: number, signal?: AbortSignal): Promis
   for await (const piece of stream) hash.update(piece as Buffer);
   return hash.digest('hex');
 }
+
+/** Of one file its own hash; of several the hash of theirs, in hexadecimal and in order. Throws as above. */
+export async function sha256OfFiles(
+  paths: readonly string[],
+  options: HashOptions = {},
+): Promise<string> {
+  const hashes: string[] = [];
+  for (const path of paths) hashes.push(await sha256OfFile(path, options));
+  if (hashes.length === 1) return hashes[0]!;
+  return createHash('sha256').update(hashes.join('')).digest('hex');
+}

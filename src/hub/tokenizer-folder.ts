@@ -1,8 +1,10 @@
-/** @file Tokenizer folders as transformers writes them: tokenizer.json, or vocab.json with merges.txt, or spiece.model. */
+/** @file Tokenizer folders as transformers writes them: tokenizer.json, vocab.json with merges.txt, vocab.txt, or spiece.model. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { complain } from '../core/errors.js';
+import { BertTokenizer } from '../formats/bert-tokenizer.js';
 import { ClipTokenizer } from '../formats/clip-tokenizer.js';
+import { SiglipTokenizer } from '../formats/siglip-tokenizer.js';
 import { T5Tokenizer } from '../formats/t5-tokenizer.js';
 import { regularFileSize, unreadable } from './weight-file.js';
 
@@ -36,16 +38,46 @@ export async function readTokenizerFolder(folder: string): Promise<ClipTokenizer
  * neither is there, FILE_READ or TOKENIZER.
  */
 export async function readT5TokenizerFolder(folder: string): Promise<T5Tokenizer> {
-  const files = {
-    tokenizerConfig: await readText(join(folder, 'tokenizer_config.json')),
-    specialTokensMap: await readText(join(folder, 'special_tokens_map.json')),
-  };
+  const files = await readConfigFiles(folder);
   const json = await readText(join(folder, 'tokenizer.json'));
   if (json !== undefined) return T5Tokenizer.fromTokenizerJson(json, files);
   const spiece = await readBytes(join(folder, 'spiece.model'));
   if (spiece !== undefined) return T5Tokenizer.fromSpiece(spiece, files);
   const expected = 'tokenizer.json or spiece.model';
   throw complain('MODEL_NOT_FOUND', { where: folder, expected, got: 'neither' });
+}
+
+/**
+ * Reads a BERT tokenizer; `tokenizer.json` wins over `vocab.txt`. Throws MODEL_NOT_FOUND when
+ * neither is there, FILE_READ or TOKENIZER.
+ */
+export async function readBertTokenizerFolder(folder: string): Promise<BertTokenizer> {
+  const files = await readConfigFiles(folder);
+  const json = await readText(join(folder, 'tokenizer.json'));
+  if (json !== undefined) return BertTokenizer.fromTokenizerJson(json, files);
+  const vocab = await readText(join(folder, 'vocab.txt'));
+  if (vocab !== undefined) return BertTokenizer.fromVocab(vocab, files);
+  const expected = 'tokenizer.json or vocab.txt';
+  throw complain('MODEL_NOT_FOUND', { where: folder, expected, got: 'neither' });
+}
+
+/** Reads a SigLIP tokenizer. Throws MODEL_NOT_FOUND without a `spiece.model`, FILE_READ or TOKENIZER. */
+export async function readSiglipTokenizerFolder(folder: string): Promise<SiglipTokenizer> {
+  const spiece = await readBytes(join(folder, 'spiece.model'));
+  if (spiece) return new SiglipTokenizer(spiece, await readConfigFiles(folder));
+  throw complain('MODEL_NOT_FOUND', {
+    where: folder,
+    expected: 'spiece.model',
+    got: 'none',
+    next: 'Fetch the whole model; SigLIP 2, whose tokenizer is another, is not run.',
+  });
+}
+
+async function readConfigFiles(folder: string) {
+  return {
+    tokenizerConfig: await readText(join(folder, 'tokenizer_config.json')),
+    specialTokensMap: await readText(join(folder, 'special_tokens_map.json')),
+  };
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { complain } from '../core/errors.js';
 import * as g from '../graph/build.js';
 import type { Tensor } from '../graph/tensor.js';
-import { sha256Of } from '../hub/file-digest.js';
+import { sha256OfFiles } from '../hub/file-hash.js';
 import { readComponent, readJson } from '../hub/local-folder.js';
 import { matchWeights, requireMatch } from '../hub/match-weights.js';
 import { isFile } from '../hub/sidecar-file.js';
@@ -142,7 +142,7 @@ async function inceptionNetwork(
   return {
     kind: 'inception',
     source,
-    sha256: await sha256Of(files),
+    sha256: await sha256OfFiles(files),
     pictureSize: inceptionPictureSize,
     size: 2048,
     classes: config.classes,
@@ -172,7 +172,7 @@ async function clipNetwork(
   return {
     ...described,
     kind: 'clip',
-    sha256: await sha256Of(files),
+    sha256: await sha256OfFiles(files),
     pictureSize: config.imageSize,
     size: config.projectionDim,
     classes: undefined,

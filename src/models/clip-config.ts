@@ -2,7 +2,7 @@
 import type { ActivationName } from '../nn/activation.js';
 import type { ClipEncoderOptions } from '../nn/clip-encoder.js';
 import { type ConfigJson, ConfigReader } from './config-reader.js';
-import { bookkeeping } from './transformers-fields.js';
+import { activationNames, bookkeeping } from './transformers-fields.js';
 
 /** What both towers have in common. */
 export interface ClipTowerConfig {
@@ -37,16 +37,6 @@ export interface ClipConfig {
   /** Natural logarithm of the factor on cosines, before training. */
   readonly logitScaleInit: number;
 }
-
-const activationNames = [
-  'quick_gelu',
-  'gelu',
-  'gelu_new',
-  'gelu_pytorch_tanh',
-  'relu',
-  'silu',
-  'swish',
-] as const;
 
 type TowerDefaults = Omit<ClipTowerConfig, 'activation' | 'layerNormEps' | 'projectionDim'>;
 
@@ -98,10 +88,13 @@ export function parseClipVisionConfig(json: unknown): ClipVisionConfig {
 /** Reads the config.json of a CLIPModel, with `text_config` and `vision_config` inside. */
 export function parseClipConfig(json: unknown): ClipConfig {
   const read = new ConfigReader('CLIPModel', json);
-  read.ignore(...bookkeeping, 'eos_token_id', 'text_config_dict', 'vision_config_dict');
+  read.ignore(...bookkeeping, 'eos_token_id');
   const projectionDim = read.integer('projection_dim', 512);
-  const text = parseClipTextConfig(read.raw('text_config') ?? {});
-  const vision = parseClipVisionConfig(read.raw('vision_config') ?? {});
+  // Old files hold a tower twice; transformers lets `…_config_dict` count where both are there.
+  const tower = (name: string): unknown =>
+    [read.raw(name), read.raw(`${name}_dict`)].reduce((one, other) => other ?? one) ?? {};
+  const text = parseClipTextConfig(tower('text_config'));
+  const vision = parseClipVisionConfig(tower('vision_config'));
   const config = {
     text: { ...text, projectionDim },
     vision: { ...vision, projectionDim },
@@ -148,6 +141,8 @@ export const clipTextPresets = {
     max_position_embeddings: 16,
     eos_token_id: 63,
   },
+  /** OpenAI ViT-B/32 and ViT-B/16. */
+  vitBase: textSize(512, 12, 8, 512, 'quick_gelu'),
   /** SD 1 and SDXL's first: OpenAI ViT-L/14. */
   vitLarge14: textSize(768, 12, 12, 768, 'quick_gelu'),
   /** SD 2: OpenCLIP ViT-H/14 without its last layer. */
@@ -155,6 +150,23 @@ export const clipTextPresets = {
   /** SDXL's second: OpenCLIP ViT-bigG/14. */
   vitBigG14: textSize(1280, 32, 20, 1280, 'gelu'),
 } as const satisfies Record<string, ConfigJson>;
+
+const visionSize = (
+  hidden: number,
+  layers: number,
+  patch: number,
+  projection: number,
+  act: string,
+): ConfigJson => ({
+  hidden_size: hidden,
+  intermediate_size: 4 * hidden,
+  num_hidden_layers: layers,
+  num_attention_heads: layers === 12 ? 12 : 16,
+  projection_dim: projection,
+  hidden_act: act,
+  image_size: 224,
+  patch_size: patch,
+});
 
 /** Published vision towers, as config.json would hold them. */
 export const clipVisionPresets = {
@@ -168,14 +180,28 @@ export const clipVisionPresets = {
     image_size: 16,
     patch_size: 8,
   },
-  vitBase32: { hidden_size: 768, projection_dim: 512, image_size: 224, patch_size: 32 },
-  vitLarge14: {
-    hidden_size: 1024,
-    intermediate_size: 4096,
-    num_hidden_layers: 24,
-    num_attention_heads: 16,
-    projection_dim: 768,
-    image_size: 224,
-    patch_size: 14,
-  },
+  vitBase32: visionSize(768, 12, 32, 512, 'quick_gelu'),
+  vitBase16: visionSize(768, 12, 16, 512, 'quick_gelu'),
+  vitLarge14: visionSize(1024, 24, 14, 768, 'quick_gelu'),
+  /** OpenCLIP ViT-H/14. */
+  vitHuge14: visionSize(1280, 32, 14, 1024, 'gelu'),
+  /** OpenCLIP ViT-bigG/14. */
+  vitBigG14: { ...visionSize(1664, 48, 14, 1280, 'gelu'), intermediate_size: 8192 },
+} as const satisfies Record<string, ConfigJson>;
+
+const pair = (text: ConfigJson, vision: ConfigJson): ConfigJson => ({
+  projection_dim: vision.projection_dim,
+  text_config: text,
+  vision_config: vision,
+});
+
+/** Published pairs of towers, as config.json would hold them. */
+export const clipPresets = {
+  tiny: pair(clipTextPresets.tiny, clipVisionPresets.tiny),
+  vitBase32: pair(clipTextPresets.vitBase, clipVisionPresets.vitBase32),
+  vitBase16: pair(clipTextPresets.vitBase, clipVisionPresets.vitBase16),
+  vitLarge14: pair(clipTextPresets.vitLarge14, clipVisionPresets.vitLarge14),
+  /** SD 2's text tower is this one's without its last layer. */
+  vitHuge14: pair(textSize(1024, 24, 16, 1024, 'gelu'), clipVisionPresets.vitHuge14),
+  vitBigG14: pair(clipTextPresets.vitBigG14, clipVisionPresets.vitBigG14),
 } as const satisfies Record<string, ConfigJson>;

@@ -40,11 +40,11 @@ it('refuses texts that are too long and pictures of another size', () => {
   expect(() =>
     clipText(new Scope(), text, { ids, eosPosition }),
   ).toThrowErrorMatchingInlineSnapshot(
-    `[MaliangError: clipText: ids: expected i64[n,t] with t from 1 to 16, got i64[1,17]. Compare the shapes in the message with the operation’s contract.]`,
+    `[MaliangError: embedWords: ids: expected i64[n,t] with t from 1 to 16, got i64[1,17]. Compare the shapes in the message with the operation’s contract.]`,
   );
   const vision = parseClipVisionConfig(clipVisionPresets.tiny);
   const pixels = input('pixels', [1, 3, 16, 8]);
   expect(() => clipVision(new Scope(), vision, pixels)).toThrowErrorMatchingInlineSnapshot(
-    `[MaliangError: clipVision: pixels: expected f32[n,3,16,16], got f32[1,3,16,8]. Compare the shapes in the message with the operation’s contract.]`,
+    `[MaliangError: embedPatches: pixels: expected f32[n,3,16,16], got f32[1,3,16,8]. Compare the shapes in the message with the operation’s contract.]`,
   );
 });

@@ -1,9 +1,9 @@
 /** @file CLIPTextModel and CLIPTextModelWithProjection (Radford et al. 2021; transformers). */
-import { complain } from '../core/errors.js';
 import * as g from '../graph/build.js';
 import type { Tensor } from '../graph/tensor.js';
 import { clipEncoder } from '../nn/clip-encoder.js';
-import { embedding, layerNorm, linear } from '../nn/layers.js';
+import { layerNorm, linear } from '../nn/layers.js';
+import { embedWords } from '../nn/picture-text.js';
 import type { Scope } from '../nn/scope.js';
 import { type ClipTextConfig, clipEncoderOptions } from './clip-config.js';
 
@@ -36,7 +36,7 @@ export function clipText(
 ): ClipTextOutputs {
   const { ids, eosPosition } = inputs;
   const model = scope.child('text_model');
-  const embedded = embedTokens(model.child('embeddings'), config, ids);
+  const embedded = embedWords(model.child('embeddings'), config, ids);
   const options = clipEncoderOptions(config, true);
   const hiddenStates = clipEncoder(model.child('encoder'), embedded, options);
   const norm = model.child('final_layer_norm');
@@ -54,21 +54,6 @@ export function clipTextWithProjection(
   const projection = scope.child('text_projection');
   const textEmbeds = linear(projection, outputs.pooled, config.projectionDim, { bias: false });
   return { ...outputs, textEmbeds };
-}
-
-function embedTokens(scope: Scope, config: ClipTextConfig, ids: Tensor): Tensor {
-  const { vocabSize, hiddenSize, maxPositions } = config;
-  const tokens = ids.shape[1] ?? 0;
-  if (ids.shape.length !== 2 || tokens < 1 || tokens > maxPositions) {
-    throw complain('SHAPE', {
-      where: 'clipText: ids',
-      expected: `i64[n,t] with t from 1 to ${maxPositions}`,
-      got: `${ids.dtype}[${ids.shape.join(',')}]`,
-    });
-  }
-  const words = embedding(scope.child('token_embedding'), ids, vocabSize, hiddenSize); // [n, t, c]
-  const table = scope.child('position_embedding').parameter('weight', [maxPositions, hiddenSize]);
-  return g.add(words, g.sliceAxis(table, 0, 0, tokens));
 }
 
 /** x [n, t, c], position i64 [n] -> [n, c]. */

@@ -1,9 +1,9 @@
 /** @file CLIPVisionModelWithProjection (Radford et al. 2021; transformers). */
-import { complain } from '../core/errors.js';
 import * as g from '../graph/build.js';
 import type { Tensor } from '../graph/tensor.js';
 import { clipEncoder } from '../nn/clip-encoder.js';
-import { conv2d, layerNorm, linear } from '../nn/layers.js';
+import { layerNorm, linear } from '../nn/layers.js';
+import { embedPatches } from '../nn/picture-text.js';
 import type { Scope } from '../nn/scope.js';
 import { type ClipVisionConfig, clipEncoderOptions } from './clip-config.js';
 
@@ -29,7 +29,7 @@ export function clipVision(
 ): ClipVisionOutputs {
   const model = scope.child('vision_model');
   const eps = config.layerNormEps;
-  const embedded = embedPatches(model.child('embeddings'), config, pixels);
+  const embedded = embedPicture(model.child('embeddings'), config, pixels);
   const start = layerNorm(model.child('pre_layrnorm'), embedded, eps);
   const options = clipEncoderOptions(config, false);
   const hiddenStates = clipEncoder(model.child('encoder'), start, options);
@@ -53,24 +53,11 @@ export function clipVisionWithProjection(
 }
 
 /** Class token, then patches row by row, with positions: [n, 1 + patches, c]. */
-function embedPatches(scope: Scope, config: ClipVisionConfig, pixels: Tensor): Tensor {
-  const { channels, imageSize, patchSize, hiddenSize } = config;
-  const n = pixels.shape[0] ?? 0;
-  if (pixels.shape.join() !== [n, channels, imageSize, imageSize].join()) {
-    throw complain('SHAPE', {
-      where: 'clipVision: pixels',
-      expected: `f32[n,${channels},${imageSize},${imageSize}]`,
-      got: `${pixels.dtype}[${pixels.shape.join(',')}]`,
-    });
-  }
-  const patches = conv2d(scope.child('patch_embedding'), pixels, hiddenSize, {
-    kernel: patchSize,
-    stride: patchSize,
-    padding: 0,
-    bias: false,
-  });
-  const count = patches.shape[2]! * patches.shape[3]!;
-  const rows = g.transpose(g.reshape(patches, [n, hiddenSize, count]), [0, 2, 1]); // [n, patches, c]
+function embedPicture(scope: Scope, config: ClipVisionConfig, pixels: Tensor): Tensor {
+  const { hiddenSize } = config;
+  const patches = scope.child('patch_embedding');
+  const rows = embedPatches(patches, config, pixels, { bias: false }); // [n, patches, c]
+  const [n, count] = rows.shape as [number, number];
   const token = g.expand(scope.parameter('class_embedding', [hiddenSize]), [n, 1, hiddenSize]);
   const tokens = g.concat([token, rows], 1);
   const shape = [count + 1, hiddenSize];

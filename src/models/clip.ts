@@ -6,6 +6,7 @@ import type { Scope } from '../nn/scope.js';
 import type { ClipConfig, ClipTowerConfig } from './clip-config.js';
 import { type ClipTextInputs, clipTextWithProjection } from './clip-text.js';
 import { clipVisionWithProjection } from './clip-vision.js';
+import { unitRows } from './unit-rows.js';
 
 export interface ClipInputs extends ClipTextInputs {
   /** [m, channels, imageSize, imageSize]. */
@@ -19,11 +20,6 @@ export interface ClipOutputs {
   readonly imageEmbeds: Tensor;
   /** Cosines times exp(logit_scale), texts by pictures: [n, m]. */
   readonly logitsPerText: Tensor;
-}
-
-/** Rows scaled to length 1. */
-export function unitRows(x: Tensor): Tensor {
-  return g.div(x, g.sqrt(g.sum(g.square(x), [-1], true)));
 }
 
 /** Both towers and the scalar parameter `logit_scale`. */

@@ -6,9 +6,11 @@ import { grad } from '../graph/grad.js';
 import { input, type Tensor } from '../graph/tensor.js';
 import { verifyGraph } from '../graph/verify.js';
 import { declareOnce, Scope } from '../nn/scope.js';
+import { aestheticHeadPresets } from './aesthetic-head.js';
 import { autoencoderKlPresets } from './autoencoder-kl-config.js';
 import { autoencoderTinyPresets } from './autoencoder-tiny.js';
-import { clipTextPresets, clipVisionPresets } from './clip-config.js';
+import { blipPresets } from './blip-config.js';
+import { clipPresets, clipTextPresets, clipVisionPresets } from './clip-config.js';
 import type { ConfigJson } from './config-reader.js';
 import { fidInceptionPresets } from './inception-v3.js';
 import {
@@ -18,6 +20,7 @@ import {
   parseComponent,
 } from './registry.js';
 import { sd3TransformerPresets } from './sd3-transformer-config.js';
+import { siglipPresets } from './siglip-config.js';
 import { t5EncoderPresets } from './t5-encoder-config.js';
 import { unet2dCondition } from './unet-2d-condition.js';
 import { parseUnet2dConditionConfig, unet2dConditionPresets } from './unet-2d-condition-config.js';
@@ -43,17 +46,43 @@ const counts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   AutoencoderTiny: { tiny: 9_191, taesd: 2_445_063, taesd3: 2_458_899 },
   CLIPTextModel: {
     tiny: 5_760,
+    vitBase: 63_165_952,
     vitLarge14: 123_060_480,
     vitHuge14: 340_387_840,
     vitBigG14: 693_021_440,
   },
   CLIPTextModelWithProjection: {
     tiny: 5_952,
+    vitBase: 63_428_096,
     vitLarge14: 123_650_304,
     vitHuge14: 340_912_128,
     vitBigG14: 694_659_840,
   },
-  CLIPVisionModelWithProjection: { tiny: 7_872, vitBase32: 87_849_216, vitLarge14: 303_966_208 },
+  CLIPVisionModelWithProjection: {
+    tiny: 7_872,
+    vitBase32: 87_849_216,
+    vitBase16: 86_192_640,
+    vitLarge14: 303_966_208,
+    vitHuge14: 632_076_800,
+    vitBigG14: 1_844_907_264,
+  },
+  CLIPModel: {
+    tiny: 13_825,
+    vitBase32: 151_277_313,
+    vitBase16: 149_620_737,
+    vitLarge14: 427_616_513,
+    vitHuge14: 986_109_441,
+    vitBigG14: 2_539_567_105,
+  },
+  SiglipModel: {
+    tiny: 15_746,
+    basePatch16: 203_155_970,
+    basePatch16At384: 203_447_810,
+    so400mPatch14At384: 877_960_498,
+  },
+  BlipForImageTextRetrieval: { tiny: 16_234, base: 223_744_258, large: 446_128_642 },
+  BlipForConditionalGeneration: { tiny: 16_160, base: 223_971_644, large: 446_290_492 },
+  AestheticHead: { tiny: 199, sacLogosAva1L14: 927_969, linearL14: 769 },
   T5EncoderModel: { tiny: 4_496, xxl: 4_762_310_656 },
   FidInceptionV3: { published: 23_850_960 },
 };
@@ -66,6 +95,11 @@ const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = 
   CLIPTextModel: clipTextPresets,
   CLIPTextModelWithProjection: clipTextPresets,
   CLIPVisionModelWithProjection: clipVisionPresets,
+  CLIPModel: clipPresets,
+  SiglipModel: siglipPresets,
+  BlipForImageTextRetrieval: blipPresets,
+  BlipForConditionalGeneration: blipPresets,
+  AestheticHead: aestheticHeadPresets,
   T5EncoderModel: t5EncoderPresets,
   FidInceptionV3: fidInceptionPresets,
 };
@@ -79,8 +113,7 @@ it('lists presets and counts of the same classes and names', () => {
       Object.keys(rows).map((row) => `${name} ${row}`),
     );
   expect(names(counts)).toEqual(names(presets));
-  const classes = Object.keys(components).filter((name) => name !== 'CLIPModel');
-  expect(Object.keys(presets).sort()).toEqual(classes.sort());
+  expect(Object.keys(presets).sort()).toEqual(Object.keys(components).sort());
 });
 
 describe.each(Object.entries(presets))('%s', (className, rows) => {

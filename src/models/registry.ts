@@ -3,6 +3,11 @@ import { complain } from '../core/errors.js';
 import { input, type Tensor } from '../graph/tensor.js';
 import { declareOnce, Scope } from '../nn/scope.js';
 import {
+  type AestheticHeadConfig,
+  aestheticHead,
+  parseAestheticHeadConfig,
+} from './aesthetic-head.js';
+import {
   autoencoderKlDecode,
   autoencoderKlEncode,
   autoencoderKlWeightName,
@@ -14,6 +19,15 @@ import {
   autoencoderTinyEncode,
   parseAutoencoderTinyConfig,
 } from './autoencoder-tiny.js';
+import { blipCaptioning, blipTiedNames } from './blip-captioning.js';
+import { type BlipConfig, parseBlipConfig } from './blip-config.js';
+import {
+  blipImageEmbeds,
+  blipImageStates,
+  blipMatch,
+  blipTextEmbeds,
+  blipWeightName,
+} from './blip-retrieval.js';
 import { clip } from './clip.js';
 import {
   type ClipConfig,
@@ -33,6 +47,8 @@ import {
 } from './inception-v3.js';
 import { sd3Transformer } from './sd3-transformer.js';
 import { parseSd3TransformerConfig, type Sd3TransformerConfig } from './sd3-transformer-config.js';
+import { siglip, siglipWeightName } from './siglip.js';
+import { parseSiglipConfig, type SiglipConfig } from './siglip-config.js';
 import { t5Encoder, t5EncoderWeightName } from './t5-encoder.js';
 import { parseT5EncoderConfig, type T5EncoderConfig } from './t5-encoder-config.js';
 import { unet2dCondition } from './unet-2d-condition.js';
@@ -54,6 +70,10 @@ export interface ComponentConfigs {
   CLIPTextModelWithProjection: ClipTextConfig;
   CLIPVisionModelWithProjection: ClipVisionConfig;
   CLIPModel: ClipConfig;
+  SiglipModel: SiglipConfig;
+  BlipForImageTextRetrieval: BlipConfig;
+  BlipForConditionalGeneration: BlipConfig;
+  AestheticHead: AestheticHeadConfig;
   T5EncoderModel: T5EncoderConfig;
   FidInceptionV3: FidInceptionConfig;
 }
@@ -68,6 +88,8 @@ export interface ComponentRow<C> {
   readonly declare: (scope: Scope, config: C) => void;
   /** The parameter a tensor of a file fills; undefined for stored values that are not used. */
   readonly weightName: (nameInFile: string) => string | undefined;
+  /** Names files may store a shared parameter under, beside or instead of its own. */
+  readonly tiedNames?: ReadonlyMap<string, string>;
 }
 
 const sameName = (name: string): string => name;
@@ -75,7 +97,7 @@ const ids = (): { ids: Tensor; eosPosition: Tensor } => ({
   ids: input('ids', [1, 1], 'i64'),
   eosPosition: input('eosPosition', [1], 'i64'),
 });
-const pixels = ({ channels, imageSize }: ClipVisionConfig): Tensor =>
+const pixels = ({ channels, imageSize }: { channels: number; imageSize: number }): Tensor =>
   input('pixels', [1, channels, imageSize, imageSize]);
 const feature = (name: string, ...shape: readonly number[]): Tensor => input(name, shape);
 
@@ -136,6 +158,30 @@ export const components: { readonly [K in ComponentClass]: ComponentRow<Componen
       void clip(scope, config, { ...ids(), pixels: pixels(config.vision) }),
     weightName: (name) => clipWeightName(name),
   },
+  SiglipModel: {
+    parse: parseSiglipConfig,
+    declare: (scope, config) =>
+      void siglip(scope, config, { ids: ids().ids, pixels: pixels(config.vision) }),
+    weightName: siglipWeightName,
+  },
+  BlipForImageTextRetrieval: {
+    parse: parseBlipConfig,
+    declare: declareRetrieval,
+    weightName: blipWeightName,
+  },
+  BlipForConditionalGeneration: {
+    parse: parseBlipConfig,
+    declare: (scope, config) =>
+      void blipCaptioning(scope, config, { ids: ids().ids, pixels: pixels(config.vision) }),
+    weightName: blipWeightName,
+    tiedNames: blipTiedNames,
+  },
+  AestheticHead: {
+    parse: parseAestheticHeadConfig,
+    declare: (scope, config) =>
+      void aestheticHead(scope, config, feature('embeds', 1, config.inputSize)),
+    weightName: sameName,
+  },
   T5EncoderModel: {
     parse: parseT5EncoderConfig,
     declare: (scope, config) => void t5Encoder(scope, config, input('ids', [1, 1], 'i64')),
@@ -147,6 +193,14 @@ export const components: { readonly [K in ComponentClass]: ComponentRow<Componen
     weightName: fidInceptionWeightName,
   },
 };
+
+function declareRetrieval(scope: Scope, config: BlipConfig): void {
+  const text = { ids: ids().ids, mask: feature('mask', 1, 1) };
+  const states = blipImageStates(scope, config, pixels(config.vision));
+  blipImageEmbeds(scope, config, states);
+  blipTextEmbeds(scope, config, text);
+  blipMatch(scope, config, text, states);
+}
 
 function declareUnet(scope: Scope, config: Unet2dConditionConfig): void {
   const { classEmbed, additionEmbed, timeCondProjDim } = config;

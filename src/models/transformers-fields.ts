@@ -1,4 +1,5 @@
-/** @file The fields of a transformers config.json that no model of Maliang looks at. */
+/** @file The fields of a transformers config.json that no model of Maliang looks at, and names its fields take. */
+import type { ActivationName } from '../nn/activation.js';
 
 /** Fields transformers writes into every file that change nothing Maliang computes. */
 export const bookkeeping = `
@@ -16,3 +17,14 @@ export const bookkeeping = `
   typical_p use_bfloat16 use_cache`
   .trim()
   .split(/\s+/);
+
+/** Activations a transformers config.json may name. */
+export const activationNames = [
+  'quick_gelu',
+  'gelu',
+  'gelu_new',
+  'gelu_pytorch_tanh',
+  'relu',
+  'silu',
+  'swish',
+] as const satisfies readonly ActivationName[];

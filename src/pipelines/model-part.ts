@@ -2,16 +2,9 @@
 import { join } from 'node:path';
 import { complain } from '../core/errors.js';
 import { readComponent } from '../hub/local-folder.js';
-import { matchWeights, requireMatch } from '../hub/match-weights.js';
+import { weightsOf } from '../metrics/component-weights.js';
 import type { ParameterBuilds } from '../models/built-parameters.js';
-import {
-  type Component,
-  type ComponentClass,
-  type ComponentConfigs,
-  componentParameters,
-  components,
-  parseComponent,
-} from '../models/registry.js';
+import { type ComponentClass, type ComponentConfigs, parseComponent } from '../models/registry.js';
 import type { TensorInFile } from '../runtime/weights.js';
 import type { ModelSource } from './model-source.js';
 
@@ -80,18 +73,6 @@ function partOf<K extends ComponentClass>(
   stored: Awaited<ReturnType<typeof readComponent>>,
 ): ModelPart<K> {
   const component = parseComponent(className, stored.config);
-  const weights = matched(component, stored.tensors);
+  const weights = weightsOf(component, stored.tensors);
   return { ...component, name, weights } as unknown as ModelPart<K>;
-}
-
-function matched(
-  component: Component,
-  tensors: ReadonlyMap<string, TensorInFile>,
-): ReadonlyMap<string, TensorInFile> {
-  const { className } = component;
-  const { weights, buffers } = componentParameters(component);
-  const parameters = new Map([...weights, ...buffers]);
-  const match = matchWeights(parameters, tensors, components[className].weightName);
-  requireMatch(className, parameters.size, match);
-  return match.matched;
 }

@@ -1,10 +1,18 @@
 /** @file How the inputs of a model case become a graph: one function per component class. */
 import { type TensorData, toFloat32 } from '../../src/core/tensor-data.js';
-import { transpose } from '../../src/graph/build.js';
+import { matmul, transpose } from '../../src/graph/build.js';
 import type { GraphDtype } from '../../src/graph/ops.js';
 import { type Graph, input, type Tensor } from '../../src/graph/tensor.js';
+import { aestheticHead } from '../../src/models/aesthetic-head.js';
 import { autoencoderKlDecode, autoencoderKlEncode } from '../../src/models/autoencoder-kl.js';
 import { autoencoderTinyDecode, autoencoderTinyEncode } from '../../src/models/autoencoder-tiny.js';
+import { blipCaptioning } from '../../src/models/blip-captioning.js';
+import {
+  blipImageEmbeds,
+  blipImageStates,
+  blipMatch,
+  blipTextEmbeds,
+} from '../../src/models/blip-retrieval.js';
 import { clip } from '../../src/models/clip.js';
 import type { ClipTextConfig } from '../../src/models/clip-config.js';
 import {
@@ -17,6 +25,7 @@ import { clipVisionWithProjection } from '../../src/models/clip-vision.js';
 import { fidInception } from '../../src/models/inception-v3.js';
 import type { Component } from '../../src/models/registry.js';
 import { sd3Transformer } from '../../src/models/sd3-transformer.js';
+import { siglip } from '../../src/models/siglip.js';
 import { t5Encoder } from '../../src/models/t5-encoder.js';
 import { unet2dCondition } from '../../src/models/unet-2d-condition.js';
 import type { Scope } from '../../src/nn/scope.js';
@@ -131,6 +140,34 @@ function outputsOf(scope: Scope, component: Component, feeder: Feeder): Record<s
       const out = fidInception(scope, config, feeder.want('pixels'));
       return { pool: out.pool, logits_unbiased: out.logitsUnbiased, logits: out.logits };
     }
+    case 'SiglipModel': {
+      const pixels = feeder.want('pixel_values');
+      const out = siglip(scope, config, { ids: feeder.want('input_ids', 'i64'), pixels });
+      return {
+        logits_per_image: transpose(out.logitsPerText, [1, 0]),
+        text_embeds: out.textEmbeds,
+        image_embeds: out.imageEmbeds,
+      };
+    }
+    case 'BlipForImageTextRetrieval': {
+      const text = { ids: feeder.want('input_ids', 'i64'), mask: feeder.want('attention_mask') };
+      const states = blipImageStates(scope, config, feeder.want('pixel_values'));
+      const images = blipImageEmbeds(scope, config, states);
+      const texts = blipTextEmbeds(scope, config, text);
+      return {
+        last_hidden_state: states,
+        itc: matmul(images, transpose(texts, [1, 0])),
+        itm: blipMatch(scope, config, text, states),
+      };
+    }
+    case 'BlipForConditionalGeneration': {
+      const pixels = feeder.want('pixel_values');
+      return {
+        logits: blipCaptioning(scope, config, { ids: feeder.want('input_ids', 'i64'), pixels }),
+      };
+    }
+    case 'AestheticHead':
+      return { scores: aestheticHead(scope, config, feeder.want('embeds')) };
     case 'T5EncoderModel':
       return { last_hidden_state: t5Encoder(scope, config, feeder.want('input_ids', 'i64')) };
   }

@@ -6,8 +6,9 @@ import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-PARTS = ["random", "weights", "schedulers", "k_diffusion", "clip", "autoencoders", "unet", "sd3", "t5", "t5_tokenizer",
-         "pipelines", "fidelity", "prompts", "pictures", "variations", "adamw", "checkpoints", "lora", "inversion", "metrics", "inception"]
+PARTS = ["random", "weights", "schedulers", "k_diffusion", "clip", "judges", "judge_scores", "autoencoders", "unet", "sd3", "t5",
+         "t5_tokenizer", "judge_tokenizers", "pipelines", "fidelity", "prompts", "pictures", "judge_pictures", "variations", "adamw",
+         "checkpoints", "lora", "inversion", "metrics", "inception"]
 
 
 def main(names):
