@@ -80,6 +80,13 @@ export { cmmd, kid } from './metrics/maximum-mean-discrepancy.js';
 export type { MetricName } from './metrics/metric-names.js';
 export { precisionRecall } from './metrics/precision-recall.js';
 export {
+  type FileRanking,
+  type RankedFile,
+  type RankFilesOptions,
+  rankFiles,
+} from './metrics/rank-files.js';
+export { type JudgedValue, type RankedCandidate, rankCandidates } from './metrics/ranking.js';
+export {
   type Component,
   type ComponentClass,
   componentParameters,
@@ -88,6 +95,15 @@ export {
   Scope,
 } from './models/registry.js';
 export type { PredictionType } from './models/single-file/prediction.js';
+export {
+  type BestOfEvent,
+  type BestOfOptions,
+  type BestOfReport,
+  bestOf,
+  type EarlyRejection,
+  type ReportedCandidate,
+} from './pipelines/best-of.js';
+export { candidateSheet, type SheetEntry } from './pipelines/candidate-sheet.js';
 export type { Pixels } from './pipelines/decode-latents.js';
 export type { EncodeMode } from './pipelines/encode-picture.js';
 export type { FitMode } from './pipelines/fit-picture.js';
@@ -95,6 +111,7 @@ export type { GenerateOptions } from './pipelines/generation-request.js';
 export { infotext } from './pipelines/infotext.js';
 export type { PictureInput } from './pipelines/input-picture.js';
 export type { TextualInversionOption } from './pipelines/inversion-files.js';
+export type { Panel, PanelScores } from './pipelines/judging.js';
 export type { LoraOption } from './pipelines/lora-files.js';
 export type { AdapterOptions } from './pipelines/model-adapters.js';
 export type { OpenModelOptions } from './pipelines/model-source.js';
@@ -115,6 +132,7 @@ export { type Recipe, readRecipe, recipeJson } from './pipelines/provenance/reci
 export { differencesOf, generateOptionsOf, modelOptionsOf } from './pipelines/provenance/replay.js';
 export { listSamplers, type SamplerListing } from './pipelines/samplers.js';
 export {
+  type ChoiceOptions,
   type FromPretrainedOptions,
   type GeneratedImage,
   type GenerationEvent,

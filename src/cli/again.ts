@@ -13,17 +13,12 @@ import {
   generateOptionsOf,
   modelOptionsOf,
 } from '../pipelines/provenance/replay.js';
-import {
-  type Drawn,
-  drawJob,
-  noteWarning,
-  optionsForCommand,
-  type Replay,
-  readJob,
-} from './generate.js';
+import { optionsForCommand } from './draw-command.js';
+import { type Drawn, drawJob, type Replay, readJob } from './generate.js';
 import { oneFile } from './info.js';
 import type { Command } from './main.js';
 import type { Say } from './messages.js';
+import { noteWarning } from './note-warning.js';
 import { type OptionValues, SeedShift } from './option-table.js';
 import { openPicture } from './picture-bytes.js';
 import { printable, printableJson, quoteForShell } from './printable.js';

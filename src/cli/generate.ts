@@ -2,8 +2,10 @@
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { encodePng } from '../formats/png.js';
+import type { Captioner } from '../metrics/captioner.js';
+import type { BestOfReport } from '../pipelines/best-of.js';
 import type { GenerateOptions } from '../pipelines/generation-request.js';
-import type { AltText } from '../pipelines/provenance/alt-text.js';
+import { type AltText, describePicture } from '../pipelines/provenance/alt-text.js';
 import { encodePicture } from '../pipelines/provenance/encode-file.js';
 import type { Recipe } from '../pipelines/provenance/recipe.js';
 import {
@@ -12,11 +14,16 @@ import {
   type GenerationEvent,
   TextToImage,
 } from '../pipelines/text-to-image.js';
+import { checkBestOf, drawBest, printRanking, rankingJson, writeSheet } from './best-of.js';
+import { openCaptioner } from './caption.js';
+import { commandFor } from './draw-command.js';
 import type { Interruption } from './interruption.js';
+import { jsonSeed } from './json-seed.js';
 import type { Say } from './messages.js';
 import { type FoundModel, locateModel } from './models-download.js';
-import { type LoraValue, type OptionValues, SeedShift } from './option-table.js';
-import { type Invocation, parseCommandLine } from './parse.js';
+import { noteWarning } from './note-warning.js';
+import type { OptionValues } from './option-table.js';
+import type { Invocation } from './parse.js';
 import {
   type PictureTarget,
   pictureTarget,
@@ -31,9 +38,9 @@ import {
   variationStrengthOf,
 } from './picture-source.js';
 import { type PreviewPicture, preview, previewKind } from './preview.js';
-import { printable, quoteForShell } from './printable.js';
+import { printable } from './printable.js';
 import { Progress, type ProgressState } from './progress.js';
-import { absoluteSeed, signed } from './seed-option.js';
+import { absoluteSeed } from './seed-option.js';
 import type { Terminal } from './terminal.js';
 import { usageError } from './usage.js';
 
@@ -79,6 +86,8 @@ export interface Drawn {
   readonly images: readonly ImageRecord[];
   readonly recipes: readonly Recipe[];
   readonly warnings: readonly string[];
+  /** Of all candidates of --best-of. */
+  readonly ranking?: BestOfReport | undefined;
 }
 
 export async function generate(
@@ -89,8 +98,11 @@ export async function generate(
   const prompt = promptOf(words, terminal.say);
   const seed = absoluteSeed(values, terminal.say);
   const job = await readJob(prompt, { values, seed }, terminal);
-  const { images, warnings } = await drawJob(job, terminal, signal);
-  if (values.json) terminal.print(JSON.stringify({ images, warnings }));
+  const { images, warnings, ranking } = await drawJob(job, terminal, signal);
+  if (values.json) {
+    const told = ranking && { ranking: rankingJson(ranking) };
+    terminal.print(JSON.stringify({ images, ...told, warnings }));
+  }
   return 0;
 }
 
@@ -100,16 +112,17 @@ export async function drawJob(job: Job, terminal: Terminal, signal: AbortSignal)
   const images: ImageRecord[] = [];
   const recipes: Recipe[] = [];
   const warnings: string[] = [];
+  let ranking: BestOfReport | undefined;
   try {
     const model = await locateModel(values, terminal, signal);
     for await (const result of draw(job, model, terminal, signal)) {
       if (typeof result === 'string') {
         warnings.push(result);
         noteWarning(result, terminal);
-      } else {
+      } else if ('record' in result) {
         images.push(result.record);
         recipes.push(result.recipe);
-      }
+      } else ranking = result;
     }
   } catch (error) {
     if (values.json && images.length > 0) {
@@ -118,7 +131,7 @@ export async function drawJob(job: Job, terminal: Terminal, signal: AbortSignal)
     }
     throw error;
   }
-  return { images, recipes, warnings };
+  return { images, recipes, warnings, ranking };
 }
 
 function promptOf(words: readonly string[], say: Say): string {
@@ -143,14 +156,16 @@ export async function readJob(
   { values, seed: asked, replay }: Asked,
   { say, folder }: Terminal,
 ): Promise<Job> {
-  const num = values.num ?? 1;
+  checkBestOf(values, say);
+  const num = values.num ?? values['best-of'] ?? 1;
   const seed = asked ?? randomInt(2 ** 32 - num);
   const max = Number.MAX_SAFE_INTEGER - num + 1;
   if (typeof seed === 'number' && seed > max) {
     const expected = say('usage.wholeNumber', { min: 0, max });
     throw usageError(say, { where: '--seed', expected, got: `${seed}` });
   }
-  const target = await pictureTarget(values, folder, say);
+  const count = values['best-of'] === undefined ? num : (values.keep ?? 1);
+  const target = await pictureTarget({ ...values, num: count }, folder, say);
   requireQuality(values, target, say);
   await requireWritable(target);
   const source = await readSource(values, { say, folder });
@@ -170,7 +185,7 @@ async function* draw(
   { path, ...options }: FoundModel,
   terminal: Terminal,
   signal: AbortSignal,
-): AsyncGenerator<string | { record: ImageRecord; recipe: Recipe }> {
+): AsyncGenerator<string | KeptPicture | BestOfReport> {
   const { values, num } = job;
   const { say, folder } = terminal;
   const progress = new Progress(terminal);
@@ -187,15 +202,53 @@ async function* draw(
     });
     yield* pipeline.warnings;
     yield* job.source.notes;
-    for await (const event of pipeline.stream(job.prompt, drawOptions(job, signal))) {
-      if (event.kind === 'step') show(stepProgress(event, num, say));
+    await using captioner = await captionerOf(values, terminal, signal);
+    const keeping = { job, terminal, captioner, signal };
+    const isChosen = values['best-of'] !== undefined;
+    const wanted = drawOptions(job, signal);
+    const events = isChosen
+      ? drawBest(pipeline, job.prompt, wanted, { values, terminal, signal })
+      : pipeline.stream(job.prompt, wanted);
+    for await (const event of events) {
+      if (event.kind === 'step') show(stepProgress(event, values['best-of'] ?? num, say));
       else progress.clear();
       if (event.kind === 'warning') yield event.message;
-      if (event.kind === 'image') yield* keep(event.picture, job, terminal);
+      if (event.kind === 'image' && !isChosen) yield* keep(event.picture, keeping);
+      if (event.kind !== 'ranking') continue;
+      await writeSheet(event.finished, values, folder);
+      if (!values.json && !values.quiet) printRanking(event.report, terminal);
+      for (const picture of event.kept) yield* keep(picture, keeping);
+      yield event.report;
     }
   } finally {
     progress.clear();
   }
+}
+
+function captionerOf(
+  values: OptionValues,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Captioner | undefined> {
+  const { captioner } = values;
+  if (captioner === undefined) return Promise.resolve(undefined);
+  return openCaptioner(captioner, values, terminal, signal);
+}
+
+/** Alt text out of what a captioning model sees. */
+async function seenIn(
+  image: GeneratedImage,
+  captioner: Captioner,
+  { syntax: promptSyntax = 'a1111', alt, model = image.model }: OptionValues,
+  signal: AbortSignal,
+): Promise<AltText> {
+  const { width, height, pixels: data, prompt } = image;
+  const { text: caption } = await captioner.caption(
+    { width, height, channels: 3, data },
+    { signal },
+  );
+  const words = alt === undefined ? { caption } : { alt, description: alt, caption };
+  return describePicture({ prompt, promptSyntax, model, width, height }, words);
 }
 
 /** What is added to the model; paths are relative to the folder the command runs in. */
@@ -264,21 +317,33 @@ function given<T extends object>(options: T): T {
   ) as T;
 }
 
+interface KeptPicture {
+  readonly record: ImageRecord;
+  readonly recipe: Recipe;
+}
+
+interface Keeping {
+  readonly job: Job;
+  readonly terminal: Terminal;
+  readonly captioner: Captioner | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** Writes one picture and says so; yields what did not fit into the file, then its record. */
 async function* keep(
   image: GeneratedImage,
-  job: Job,
-  terminal: Terminal,
-): AsyncGenerator<string | { record: ImageRecord; recipe: Recipe }> {
+  { job, terminal, captioner, signal }: Keeping,
+): AsyncGenerator<string | KeptPicture> {
   const { prompt, values, target } = job;
   const { width, height, steps, guidanceScale, strength, variationStrength } = image;
   const { metadata, quality } = values;
-  const file = await encodePicture(image, { format: target.format, metadata, quality });
+  const altText = captioner ? await seenIn(image, captioner, values, signal) : image.altText;
+  const file = await encodePicture(image, { format: target.format, metadata, quality, altText });
   yield* file.warnings;
   const path = await writePicture(target, file.bytes, prompt, image.seed);
   const { seed, variationSeed } = image;
   if (!values.json) announce(image, path, job, terminal);
-  const { alt, description, source } = image.altText;
+  const { alt, description, source } = altText;
   const record: ImageRecord = {
     ...{ path, seed: jsonSeed(seed), width, height, prompt },
     model: values.model ?? image.model,
@@ -289,83 +354,6 @@ async function* keep(
     ...(strength !== undefined && { strength }),
   };
   yield { record, recipe: image.recipe };
-}
-
-/** JSON readers take numbers above 2⁵³ − 1 for others. */
-export function jsonSeed(seed: number | bigint): number | string {
-  return typeof seed === 'bigint' ? `${seed}` : seed;
-}
-
-type SeedsOfOne = Pick<GeneratedImage, 'seed' | 'variationSeed'>;
-
-/** Where and how to put it: what the picture does not depend on. */
-const notInCommand: ReadonlySet<string> = new Set([
-  'seed',
-  'variation-seed',
-  'num',
-  'out',
-  'format',
-  'quality',
-  'metadata',
-  'alt',
-  'json',
-  'quiet',
-  'offline',
-  'yes',
-]);
-
-/** What to write after an option to say its value again, once for each item of a list. */
-function optionTexts(value: OptionValues[keyof OptionValues] | bigint): string[] {
-  if (value === undefined) return [];
-  if (typeof value !== 'object') return [String(value)];
-  if (value instanceof SeedShift) return [signed(value)];
-  if ('width' in value) return [`${value.width}x${value.height}`];
-  return value.map((item: string | LoraValue) => {
-    if (typeof item === 'string') return item;
-    return item.weight === 1 ? item.path : `${item.path}:${item.weight}`;
-  });
-}
-
-/** A command line that draws the same picture: everything asked for but where and how to put it. */
-function commandFor(
-  prompt: string,
-  { seed, variationSeed }: SeedsOfOne,
-  values: OptionValues,
-  say: Say,
-): string {
-  const words = quoteForShell(prompt);
-  const isPlain = isReadAsPrompt(prompt, say);
-  const parts = [say('program'), ...(isPlain ? [words] : [])];
-  parts.push(
-    ...[['seed', seed] as const, ['variation-seed', variationSeed] as const].flatMap(optionWords),
-    ...optionsForCommand(values),
-  );
-  return [...parts, ...(isPlain ? [] : ['--', words])].join(' ');
-}
-
-/** The options a picture depends on, seeds aside, as they are typed. */
-export function optionsForCommand(values: OptionValues): string[] {
-  const kept = Object.entries(values).filter(([name]) => !notInCommand.has(name));
-  return kept.flatMap(optionWords);
-}
-
-function optionWords([name, value]: readonly [
-  string,
-  OptionValues[keyof OptionValues] | bigint,
-]): string[] {
-  return optionTexts(value).map(
-    (text) => `--${name}${text.startsWith('-') ? '=' : ' '}${quoteForShell(text)}`,
-  );
-}
-
-/** False for prompts that are an option or a command, or nearly one: they need `--` before them. */
-function isReadAsPrompt(prompt: string, say: Say): boolean {
-  try {
-    const { isNamed, words } = parseCommandLine([prompt], say);
-    return !isNamed && words.length === 1;
-  } catch {
-    return false;
-  }
 }
 
 /** Path, seed and the command to draw it again; with a preview where one can be shown. */
@@ -393,9 +381,4 @@ function announce(
 function shownPicture({ width, height, pixels: data }: GeneratedImage): PreviewPicture {
   const picture = { width, height, channels: 3, data } as const;
   return { ...picture, png: encodePng(picture) };
-}
-
-export function noteWarning(warning: string, terminal: Terminal): void {
-  const label = terminal.style('stderr', 'yellow', `${terminal.say('warning.label')}:`);
-  terminal.note(`${label} ${printable(warning)}`);
 }

@@ -14,6 +14,8 @@ const synopses: Readonly<Record<CommandName, string>> = {
   generate: '<prompt> [options]',
   again: 'again FILE [options]',
   info: 'info FILE [--json]',
+  rank: 'rank <prompt> FILES [options]',
+  caption: 'caption FILES --captioner MODEL [options]',
   evaluate: 'evaluate --real FOLDER --fake FOLDER [options]',
   models: 'models list|show|pull|remove [ID] [options]',
   train: 'train autoencoder|clip|diffusion --config FILE [options]',
@@ -29,6 +31,11 @@ const examples: Readonly<Record<CommandName, readonly string[]>> = {
   ],
   again: ['again apple.png', 'again apple.png --seed +1 --num 4', 'again apple.png --steps 40'],
   info: ['info apple.png', 'info apple.jpg --json'],
+  rank: [
+    'rank "a red apple" a.png b.jpg',
+    'rank "a red apple" pictures/ --judge clip,blip=Salesforce/blip-itm-base-coco --json',
+  ],
+  caption: ['caption photo.jpg --captioner Salesforce/blip-image-captioning-base'],
   evaluate: [
     'evaluate --real photos/ --fake pictures/',
     'evaluate --real photos/ --fake pictures/ --features inception.safetensors --metrics fid,kid --json',

@@ -20,6 +20,8 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   generate: async () => (await import('./generate.js')).generate,
   again: async () => (await import('./again.js')).again,
   info: async () => (await import('./info.js')).info,
+  rank: async () => (await import('./rank.js')).rank,
+  caption: async () => (await import('./caption.js')).caption,
   evaluate: async () => (await import('./evaluate.js')).evaluate,
   models: async () => (await import('./models.js')).models,
   train: async () => (await import('./train.js')).train,

@@ -47,6 +47,15 @@ export const english = {
   'usage.quality': 'a whole number from 1 to 100, or lossless',
   'usage.lossy': 'JPEG or WebP, by --format or the end of --out',
   'usage.webp': 'WebP for lossless files; PNG needs no quality',
+  'usage.judges':
+    'a list of {names}, each with =MODEL for a model of its own, such as clip,blip=FOLDER',
+  'usage.aesthetic': 'clip=MODEL and aesthetic=HEAD together, as a head reads one CLIP',
+  'usage.keep': 'at most --best-of, which is {most}',
+  'usage.bestOf': '--best-of beside it',
+  'usage.noNum': 'no --num beside --best-of',
+  'usage.files': 'picture files or folders',
+  'usage.promptAndFiles': 'a prompt, then picture files or folders',
+  'usage.captioner': '--captioner MODEL, a BLIP captioning model',
   'usage.oneFile': 'one picture file',
   'usage.seedShift': 'a seed that is shifted to no less than 0',
   'usage.onePicture': 'a folder when --num is above 1',
@@ -68,6 +77,8 @@ export const english = {
   'command.generate': 'Draw a prompt; the word `generate` can be left out.',
   'command.again': 'Draw a picture again from what its file says.',
   'command.info': 'Say how a picture was made, whatever program made it.',
+  'command.rank': 'Rank picture files by how well they fit a prompt.',
+  'command.caption': 'Say in words what picture files show.',
   'command.evaluate': 'Compare made pictures with real ones: FID, KID, CMMD and others.',
   'command.models': 'List, show, download and remove models.',
   'command.train': 'Train a part of a model: autoencoder, clip or diffusion.',
@@ -79,6 +90,10 @@ export const english = {
     'Draws the picture of a file again: the same pixels with the same version, device and threads; otherwise it says what differs.\nOptions change what the file says; --seed +1 is the next seed. Files of other programs need --model.',
   'about.info':
     'Reads PNG, JPEG and WebP files of Maliang, AUTOMATIC1111, Forge, ComfyUI, InvokeAI, Fooocus, NovelAI and SwarmUI.\nSays the settings, the alt text, the machine-made mark, and what would not be followed when it is drawn again.',
+  'about.rank':
+    'Ranks PNG, JPEG and WebP files, best first, by the mean of the judges’ z-scores. Folders stand for the pictures in and below them.\nWithout --judge the built-in CLIP judges. Values compare pictures of one prompt only.\nFiles that cannot be read are named and left out.',
+  'about.caption':
+    'Writes a caption for each picture file with a BLIP captioning model, such as Salesforce/blip-image-captioning-base.\nFolders stand for the pictures in and below them. Files that cannot be read are named and left out.',
   'about.evaluate':
     'Compares two folders of pictures by the features of a network, and prints figures with 95 % intervals.\nMetrics: fid, kid, cmmd, pr (precision, recall, density, coverage), is (inception score), clip (CLIP score).\nfid and kid of papers need the Inception-v3 weights of FID as --features; docs/metrics.md says where from.',
   'about.models':
@@ -92,6 +107,16 @@ export const english = {
   'option.seed':
     'seed of the first picture, at random when left out; again: also +1 or -1; evaluate: of subsets and resamples, default 0',
   'option.num': 'how many pictures, default 1',
+  'option.best-of': 'draw N candidates, judge them and keep the best',
+  'option.keep': 'how many of --best-of to keep, default 1',
+  'option.judge':
+    'who judges: clip, siglip, blip, aesthetic, as clip,blip=MODEL; default the built-in CLIP',
+  'option.near-miss': 'what the picture must not fit better; may be given several times',
+  'option.early': 'give up the weaker half of --best-of half-way, by their previews',
+  'option.sheet': 'PNG file for all candidates of --best-of with their ranks',
+  'option.captioner': 'BLIP captioning model: folder or id; in generate it writes the alt text',
+  'option.begin': 'how the caption begins, such as "a photo of"',
+  'option.beams': 'captions followed at a time, 1 (default, greedy) to 16',
   'option.steps': 'denoising steps, default as the model says',
   'option.guidance': 'how strictly to follow the prompt, default as the model says',
   'option.negative': 'what the picture should not show',
@@ -194,6 +219,16 @@ export const english = {
   'info.texts': 'texts',
   'info.more': '{text}… ({count} characters; --json has all)',
   'info.again': 'again: {command}',
+  'rank.judging': 'judging',
+  'rank.rank': 'rank',
+  'rank.seed': 'seed',
+  'rank.kept': 'kept',
+  'rank.combined': 'combined',
+  'rank.file': 'file',
+  'rank.early': 'given up after step {step}',
+  'caption.captioning': 'captioning',
+  'caption.none': 'files none of which can be read',
+
   'evaluate.real': 'reading real pictures',
   'evaluate.fake': 'reading made pictures',
   'evaluate.metric': 'computing {metric}',

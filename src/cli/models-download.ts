@@ -34,6 +34,16 @@ export async function locateModel(
   return { path: model, revision, variant, offline: true };
 }
 
+/** A model named by another option than --model, as a path or an id that is on this disk when this returns. */
+export async function locateNamed(
+  model: string,
+  { revision: _, variant: __, ...values }: OptionValues,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<string> {
+  return (await locateModel({ ...values, model }, terminal, signal)).path ?? model;
+}
+
 /** The folder of a model without downloading anything. */
 export async function cachedModelPath(model: string, { folder, env }: Terminal): Promise<string> {
   const path = resolve(folder, model);

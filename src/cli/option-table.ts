@@ -1,11 +1,14 @@
 /** @file Every option of every command: how it is written, what it takes, where it belongs. */
 import { type MetricName, metricNames } from '../metrics/metric-names.js';
+import { type JudgeValue, readJudges, writtenJudges } from './judge-option.js';
 import type { MessageKey } from './messages.js';
 
 export const commandNames = [
   'generate',
   'again',
   'info',
+  'rank',
+  'caption',
   'evaluate',
   'models',
   'train',
@@ -47,11 +50,22 @@ const training = ['train'] as const;
 const both = ['generate', 'again', 'train'] as const;
 const hub = ['generate', 'again', 'models'] as const;
 const measuring = ['evaluate'] as const;
+const judging = ['generate', 'again', 'rank'] as const;
+const choosing = ['generate', 'again'] as const;
 
 /** In the order the help lists them. */
 export const optionTable = {
   seed: row(['generate', 'again', 'evaluate'], readSeed, 'N'),
   num: row(drawing, wholeNumber(1, 1000), 'N'),
+  'best-of': row(choosing, wholeNumber(1, 1000), 'N'),
+  keep: row(choosing, wholeNumber(1, 1000), 'N'),
+  judge: row(judging, readJudgeList, 'LIST'),
+  'near-miss': { ...row(judging, someText, 'TEXT'), isRepeatable: true as const },
+  early: row(choosing, always),
+  sheet: row(choosing, someText, 'FILE'),
+  captioner: row(['generate', 'again', 'caption'], someText, 'MODEL'),
+  begin: row(['caption'], someText, 'TEXT'),
+  beams: row(['caption'], wholeNumber(1, 16), 'N'),
   steps: row(drawing, wholeNumber(1, 1000), 'N'),
   guidance: row(drawing, number(0, 100), 'X'),
   negative: row(drawing, (value) => value, 'TEXT'),
@@ -70,7 +84,11 @@ export const optionTable = {
   'guidance-rescale': row(drawing, number(0, 1), 'X'),
   syntax: row(drawing, oneOf('a1111', 'plain'), 'NAME'),
   noise: row(drawing, oneOf('cpu', 'cuda'), 'NAME'),
-  device: row(drawing, oneOf('cpu', 'cuda', 'webgpu', 'coreml', 'dml'), 'NAME'),
+  device: row(
+    [...drawing, 'rank', 'caption'],
+    oneOf('cpu', 'cuda', 'webgpu', 'coreml', 'dml'),
+    'NAME',
+  ),
   model: row(['generate', 'again', 'doctor'], someText, 'MODEL'),
   vae: row(drawing, someText, 'PATH'),
   lora: { ...row(drawing, readLora, 'FILE:WEIGHT'), isRepeatable: true as const },
@@ -78,8 +96,8 @@ export const optionTable = {
   prediction: row(drawing, readPrediction, 'TYPE'),
   revision: row(hub, someText, 'NAME'),
   variant: row(hub, readVariant, 'NAME'),
-  offline: row(drawing, always),
-  yes: row(hub, always),
+  offline: row([...drawing, 'rank', 'caption'], always),
+  yes: row([...hub, 'rank', 'caption'], always),
   real: row(measuring, someText, 'FOLDER'),
   fake: row(measuring, someText, 'FOLDER'),
   features: row(measuring, someText, 'PATH'),
@@ -95,9 +113,12 @@ export const optionTable = {
   quality: row(drawing, readQuality, 'N'),
   metadata: row(drawing, oneOf('full', 'minimal', 'mark'), 'LEVEL'),
   alt: row(drawing, someText, 'TEXT'),
-  threads: row([...both, 'evaluate'], wholeNumber(1, 1024), 'N'),
-  json: row(['generate', 'again', 'info', 'evaluate', 'models', 'samplers'], always),
-  quiet: row(['generate', 'again', 'evaluate', 'models', 'train'], always),
+  threads: row([...both, 'rank', 'caption', 'evaluate'], wholeNumber(1, 1024), 'N'),
+  json: row(
+    ['generate', 'again', 'info', 'rank', 'caption', 'evaluate', 'models', 'samplers'],
+    always,
+  ),
+  quiet: row(['generate', 'again', 'rank', 'caption', 'evaluate', 'models', 'train'], always),
   help: { ...row(commandNames, always), short: 'h' },
   version: { ...row(commandNames, always), short: 'v' },
 } as const satisfies Record<string, OptionRow<unknown>>;
@@ -164,6 +185,11 @@ function readSeed(text: string): number | SeedShift | Expectation {
   return /^[-+]\d{1,15}$/.test(text)
     ? new SeedShift(Number(text))
     : wholeNumber(0, Number.MAX_SAFE_INTEGER)(text);
+}
+
+function readJudgeList(text: string): JudgeValue | Expectation {
+  const names = writtenJudges.join(', ');
+  return readJudges(text) ?? new Expectation('usage.judges', { names });
 }
 
 function readQuality(text: string): number | 'lossless' | Expectation {

@@ -26,6 +26,32 @@ const complaintOf = (...args: string[]): string => {
 const rows: { readonly [K in OptionName]: readonly [string[], unknown, string[], string] } = {
   seed: [['--seed', '7'], 7, ['--seed', '1.5'], 'a whole number from 0 to 9007199254740991'],
   num: [['--num=4'], 4, ['--num', '0'], 'a whole number from 1 to 1000'],
+  'best-of': [['--best-of', '8'], 8, ['--best-of', '0'], 'a whole number from 1 to 1000'],
+  keep: [['--keep', '2'], 2, ['--keep', '1.5'], 'a whole number from 1 to 1000'],
+  judge: [
+    ['--judge', 'clip=a/b, blip=folder,aesthetic'],
+    {
+      names: ['clip', 'blip-itc', 'blip-itm', 'aesthetic'],
+      sources: new Map([
+        ['clip', 'a/b'],
+        ['blip-itc', 'folder'],
+        ['blip-itm', 'folder'],
+      ]),
+    },
+    ['--judge', 'clop'],
+    'a list of clip, siglip, aesthetic, blip, blip-itc, blip-itm, each with =MODEL',
+  ],
+  'near-miss': [
+    ['--near-miss', 'a dog', '--near-miss', 'a cat'],
+    ['a dog', 'a cat'],
+    ['--near-miss='],
+    'some text',
+  ],
+  early: [['--early'], true, ['--early=yes'], 'no value'],
+  sheet: [['--sheet', 'all.png'], 'all.png', ['--sheet='], 'some text'],
+  captioner: [['--captioner', 'a/b'], 'a/b', ['--captioner', ''], 'some text'],
+  begin: [['--begin', 'a photo of'], 'a photo of', ['--begin='], 'some text'],
+  beams: [['--beams', '3'], 3, ['--beams', '17'], 'a whole number from 1 to 16'],
   steps: [['--steps', '30'], 30, ['--steps', '1e2'], 'a whole number from 1 to 1000'],
   guidance: [['--guidance', '4.5'], 4.5, ['--guidance', '-1'], 'a number from 0 to 100'],
   negative: [['--negative', '-blurry'], '-blurry', ['--negative', '--num'], 'a value'],

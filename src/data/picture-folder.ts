@@ -60,8 +60,12 @@ export interface FolderPicture {
 }
 
 /** One picture, transparent parts on white. Throws FILE_READ or IMAGE; messages begin with its name. */
-export async function readFolderPicture(folder: string, name: string): Promise<FolderPicture> {
-  const path = join(folder, name);
+export function readFolderPicture(folder: string, name: string): Promise<FolderPicture> {
+  return readPictureFile(join(folder, name));
+}
+
+/** One picture, transparent parts on white. Throws FILE_READ or IMAGE; messages begin with the path. */
+export async function readPictureFile(path: string): Promise<FolderPicture> {
   const size = await regularFileSize(path);
   if (size > maxFileBytes) {
     const expected = `at most ${maxFileBytes} bytes`;

@@ -30,8 +30,8 @@ describe('zScores', () => {
 });
 
 describe('rankCandidates', () => {
-  const clip = [0.21, 0.31, 0.26];
-  const aesthetic = [6, 5, 5.8];
+  const clip = [[0.21], [0.31], [0.26]];
+  const aesthetic = [[6], [5], [5.8]];
 
   it('keeps raw values beside z-scores and ranks by their mean', () => {
     const ranked = rankCandidates(
@@ -53,6 +53,18 @@ describe('rankCandidates', () => {
     expect(best.combined).toBeCloseTo(0.2 / Math.sqrt(0.56 / 3) / 2, 10);
   });
 
+  it('ranks by the margin over the best near miss, and keeps the value', () => {
+    const rows = [
+      [0.3, 0.1, 0.29],
+      [0.2, 0.05, 0.1],
+    ];
+    const ranked = rankCandidates(new Map([['clip', rows]]));
+    expect(ranked.map(({ index }) => index)).toEqual([1, 0]);
+    expect(ranked[0]!.scores.clip).toEqual({ value: 0.2, margin: 0.1, z: 1 });
+    expect(ranked[1]!.scores.clip!.value).toBe(0.3);
+    expect(ranked[1]!.scores.clip!.margin).toBeCloseTo(0.01, 12);
+  });
+
   it('counts judges by their weights', () => {
     const values = new Map([
       ['clip', clip],
@@ -63,7 +75,7 @@ describe('rankCandidates', () => {
   });
 
   it('keeps the order of candidates that are alike', () => {
-    const ranked = rankCandidates(new Map([['clip', [0.3, 0.3, 0.3]]]));
+    const ranked = rankCandidates(new Map([['clip', [[0.3], [0.3], [0.3]]]]));
     expect(ranked.map(({ index, rank, combined }) => [index, rank, combined])).toEqual([
       [0, 1, 0],
       [1, 2, 0],
@@ -73,19 +85,19 @@ describe('rankCandidates', () => {
 
   it('refuses what cannot be ranked', () => {
     const uneven = new Map([
-      ['clip', [1, 2]],
-      ['blip', [1]],
+      ['clip', [[1], [2]]],
+      ['blip', [[1]]],
     ]);
     expect(() => rankCandidates(uneven)).toThrow(
       'ranking: expected 2 values of each judge, got 1 of blip. Judge every candidate.',
     );
-    expect(() => rankCandidates(new Map([['clip', [1, Number.NaN]]]))).toThrow(
+    expect(() => rankCandidates(new Map([['clip', [[1], [Number.NaN]]]]))).toThrow(
       'ranking: clip: expected a number for every candidate, got NaN for candidate 2. Leave the candidate or the judge out.',
     );
-    expect(() => rankCandidates(new Map([['clip', [1]]]), new Map([['clop', 1]] as never))).toThrow(
-      'ranking: expected weights of clip, got one of clop. Check the spelling.',
-    );
-    expect(() => rankCandidates(new Map([['clip', [1]]]), new Map([['clip', -1]]))).toThrow(
+    expect(() =>
+      rankCandidates(new Map([['clip', [[1]]]]), new Map([['clop', 1]] as never)),
+    ).toThrow('ranking: expected weights of clip, got one of clop. Check the spelling.');
+    expect(() => rankCandidates(new Map([['clip', [[1]]]]), new Map([['clip', -1]]))).toThrow(
       'ranking: clip: expected a weight of 0 or more, got -1. Leave it out for 1.',
     );
   });

@@ -54,14 +54,10 @@ export async function judge(pictures: readonly Pixels[], judging: Judging): Prom
     return { width, height, channels: 3 as const, data: pixels };
   });
   const { scores, warnings } = await panel.score(images, prompts, { signal });
-  const values = new Map(scores.map((one) => [one.judge, one.values.map(marginOf)]));
+  const values = new Map(scores.map((one) => [one.judge, one.values]));
   const ranked = rankCandidates(values, new Map(Object.entries(weights)));
   const judges = scores.map(({ judge: name, model, weightHash }) => {
     return { judge: name, model, weightHash };
   });
   return { ranked, judges, warnings };
-}
-
-function marginOf([own, ...nearMisses]: readonly number[]): number {
-  return nearMisses.length === 0 ? own! : own! - Math.max(...nearMisses);
 }

@@ -5,9 +5,12 @@ import type { NoiseDevice } from '../core/random-source.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import type { DownloadProgress } from '../hub/download-meter.js';
 import { resolveModel } from '../hub/resolve-model.js';
+import type { JudgeName } from '../metrics/judge-table.js';
+import { type JudgeSources, Judges } from '../metrics/judges.js';
 import type { Device } from '../runtime/devices.js';
 import { Engine } from '../runtime/engine.js';
 import { orAborted } from '../runtime/or-aborted.js';
+import { type BestOfOptions, type BestOfReport, bestOf } from './best-of.js';
 import { encodeRequest, textWarnings } from './conditionings.js';
 import { decodeLatents, type Pixels } from './decode-latents.js';
 import { denoise, type Prepared } from './denoise.js';
@@ -17,6 +20,7 @@ import {
   type GenerationRequest,
   resolveRequest,
 } from './generation-request.js';
+import type { Panel } from './judging.js';
 import type { AdapterOptions } from './model-adapters.js';
 import type { OpenModelOptions } from './model-source.js';
 import { type PictureSeed, plainSeed } from './picture-seeds.js';
@@ -88,6 +92,16 @@ export type GenerationEvent =
 export interface GenerationResult {
   readonly images: readonly GeneratedImage[];
   readonly warnings: readonly string[];
+  /** Of all candidates, where the best of several were asked for. */
+  readonly report?: BestOfReport;
+}
+
+/** Draws `n` candidates and keeps the best. */
+export interface ChoiceOptions extends Omit<BestOfOptions, 'panel'> {
+  /** Judges by name, or an open panel such as `Judges`. Default: the built-in CLIP. */
+  readonly judge?: readonly JudgeName[] | Panel | undefined;
+  /** Folders or ids of the models of judges that are given by name. */
+  readonly judgeModels?: JudgeSources | undefined;
 }
 
 /** What loading tells: a component is read from its folder, or loaded into the engine. */
@@ -218,8 +232,15 @@ export class TextToImage implements AsyncDisposable {
     return this.#engine.pid;
   }
 
-  /** All pictures at once; see `stream` for what it throws. */
-  async generate(prompt: string, options: GenerateOptions = {}): Promise<GenerationResult> {
+  /**
+   * All pictures at once; with `n`, the best of so many candidates by `judge`, best first, and a
+   * report of all. See `stream`, `bestOf` and `Judges` for what it throws.
+   */
+  async generate(
+    prompt: string,
+    options: GenerateOptions | ChoiceOptions = {},
+  ): Promise<GenerationResult> {
+    if ('n' in options) return this.#choose(prompt, options);
     const images: GeneratedImage[] = [];
     const warnings: string[] = [];
     for await (const event of this.stream(prompt, options)) {
@@ -276,6 +297,25 @@ export class TextToImage implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  async #choose(
+    prompt: string,
+    { judge = ['clip'], judgeModels: models, ...options }: ChoiceOptions,
+  ): Promise<GenerationResult> {
+    const opened = 'score' in judge ? undefined : await Judges.open(judge, { models });
+    const panel = opened ?? (judge as Panel);
+    const warnings: string[] = [];
+    try {
+      for await (const event of bestOf(this, prompt, { ...options, panel })) {
+        if (event.kind === 'warning') warnings.push(event.message);
+        if (event.kind !== 'ranking') continue;
+        return { images: event.kept, warnings, report: event.report };
+      }
+      return { images: [], warnings };
+    } finally {
+      await opened?.dispose();
+    }
   }
 
   async *#steps(

@@ -79,8 +79,11 @@ it('words without quotes are the prompt', async () => {
 });
 
 describe('every option', () => {
-  // In command.test, train.test and models.test.
-  const elsewhere = 'help version config resume revision variant offline yes';
+  // In command.test, train.test, models.test, evaluate.test, rank.test and best-of.test.
+  const elsewhere =
+    'help version config resume revision variant offline yes ' +
+    'real fake features metrics resize prompts bootstrap batch ' +
+    'best-of keep judge near-miss early sheet captioner begin beams';
   const tested = new Set<string>(elsewhere.split(' '));
   const option = (name: keyof typeof optionTable, run: () => Promise<void>): void => {
     tested.add(name);

@@ -114,9 +114,23 @@ describe('best of N', () => {
     report.candidates.forEach(({ scores }, at) => {
       const mean = meanOf(finished[at]!);
       const [own, ...others] = [6, 128, 200].map((length) => -Math.abs(mean - length));
-      expect(scores.fitting!.value).toBeCloseTo(own! - Math.max(...others), 10);
+      expect(scores.fitting!.value).toBeCloseTo(own!, 10);
+      expect(scores.fitting!.margin).toBeCloseTo(own! - Math.max(...others), 10);
       expect(scores.bright!.value).toBe(mean);
     });
+  });
+
+  it('is a way to call generate', async () => {
+    const options = { ...small, n: 3, keep: 2 };
+    const { images, report } = await pipe.generate('a star', { ...options, judge: panel });
+    const { kept } = await run({ n: 3, keep: 2, panel });
+    expect(images.map(({ pixels }) => pixels)).toEqual(kept.map(({ pixels }) => pixels));
+    expect(report!.candidates.length).toBe(3);
+    const byClip = await pipe.generate('a star', options);
+    expect(byClip.report!.judges).toMatchObject([{ judge: 'clip', model: 'builtin' }]);
+    await expect(pipe.generate('a star', { ...options, judge: ['blip-itm'] })).rejects.toThrow(
+      'judge blip: expected the folder or id of its model, got none.',
+    );
   });
 
   it('counts judges by weight', async () => {

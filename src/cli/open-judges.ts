@@ -1,0 +1,34 @@
+/** @file Opens the judges a command asks for. */
+import type { JudgeName } from '../metrics/judge-table.js';
+import { Judges } from '../metrics/judges.js';
+import { locateNamed } from './models-download.js';
+import type { OptionValues } from './option-table.js';
+import type { Terminal } from './terminal.js';
+import { usageError } from './usage.js';
+
+/**
+ * Opens the judges of `--judge`, the built-in CLIP when none is named; models of the hub are downloaded
+ * as `--model` does. Throws USAGE and what reading a model throws.
+ */
+export async function openJudges(
+  values: OptionValues,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Judges> {
+  const { judge, threads, device } = values;
+  const names = judge?.names ?? ['clip'];
+  const at = async (...keys: readonly JudgeName[]): Promise<string | undefined> => {
+    const key = keys.find((name) => judge?.sources.has(name));
+    if (key === undefined) return undefined;
+    return locateNamed(judge!.sources.get(key)!, values, terminal, signal);
+  };
+  const [clip, siglip] = [await at('clip'), await at('siglip')];
+  const [blip, head] = [await at('blip-itm', 'blip-itc'), await at('aesthetic')];
+  if (names.includes('aesthetic') && (clip === undefined || head === undefined)) {
+    const { say } = terminal;
+    throw usageError(say, { where: '--judge', expected: say('usage.aesthetic'), got: 'aesthetic' });
+  }
+  const aesthetic = clip === undefined || head === undefined ? undefined : { clip, head };
+  const models = { clip, siglip, blip, aesthetic };
+  return Judges.open(names, { models, threads, device, offline: true });
+}
