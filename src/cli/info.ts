@@ -10,7 +10,7 @@ import { noteWarning } from './note-warning.js';
 import { openPicture } from './picture-bytes.js';
 import { printable, printableJson, quoteForShell } from './printable.js';
 import type { Terminal } from './terminal.js';
-import { usageError } from './usage.js';
+import { helpOrDraw, usageError } from './usage.js';
 
 export const info: Command = async ({ words, values }, terminal) => {
   const { say, folder } = terminal;
@@ -32,9 +32,13 @@ export function oneFile(words: readonly string[], command: string, say: Say): st
   const [file, ...rest] = words;
   if (file !== undefined && file !== '' && rest.length === 0) return file;
   const where = `${say('program')} ${command}`;
-  const next = say('usage.promptNext', { example: `${where} picture.png` });
-  const got = rest.length > 0 ? { got: words.join(' ') } : {};
-  throw usageError(say, { where, expected: say('usage.oneFile'), ...got, next });
+  const expected = say('usage.oneFile');
+  if (rest.length === 0) {
+    const next = say('usage.promptNext', { example: `${where} picture.png` });
+    throw usageError(say, { where, expected, next });
+  }
+  const next = helpOrDraw(say, [command, ...words].join(' '));
+  throw usageError(say, { where, expected, got: words.join(' '), next });
 }
 
 /** The object of `--json`; fields may be added, never renamed. */

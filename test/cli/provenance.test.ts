@@ -164,9 +164,9 @@ describe('info', () => {
       'info: expected one picture file, got nothing. For example:',
     );
     expectFailure(
-      await run(['info', 'a.png', 'b.png']),
+      await run(['again', 'a', 'red', 'fox']),
       2,
-      'expected one picture file, got a.png b.png.',
+      "again: expected one picture file, got a red fox. See `maliang --help`. To draw those words: maliang -- 'again a red fox'",
     );
   });
 
