@@ -22,6 +22,10 @@ export function normalizeBertText(text: string, rule: BertTextRule): string {
   return rule.lowercases ? out.replaceAll('Σ', 'σ').toLowerCase() : out;
 }
 
+const classes = { unknown: 0, space: 1, punctuation: 2, other: 3 } as const;
+const classOfCodePoint = new Uint8Array(0x110000);
+const space = /\p{White_Space}/u;
+
 /** Splits at white space, and around every punctuation character. */
 export function splitBertWords(text: string): string[] {
   const words: string[] = [];
@@ -31,17 +35,24 @@ export function splitBertWords(text: string): string[] {
     word = '';
   };
   for (const char of text) {
-    if (isSpace(char)) end();
-    else if (punctuation.test(char)) {
-      end();
-      words.push(char);
-    } else word += char;
+    const found = classOf(char);
+    if (found === classes.other) {
+      word += char;
+      continue;
+    }
+    end();
+    if (found === classes.punctuation) words.push(char);
   }
   end();
   return words;
 }
 
-const space = /\p{White_Space}/u;
-function isSpace(char: string): boolean {
-  return space.test(char);
+function classOf(char: string): number {
+  const codePoint = char.codePointAt(0)!;
+  const known = classOfCodePoint[codePoint]!;
+  if (known !== classes.unknown) return known;
+  const isMark = punctuation.test(char);
+  const found = space.test(char) ? classes.space : isMark ? classes.punctuation : classes.other;
+  classOfCodePoint[codePoint] = found;
+  return found;
 }

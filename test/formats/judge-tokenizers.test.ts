@@ -84,7 +84,7 @@ describe('BertTokenizer', () => {
     const tokenizer = BertTokenizer.fromVocab(vocab);
     for (const text of ['a', 'é', 'e\u0301', '苹', '👍🏽', '. ', 'red ']) {
       const started = performance.now();
-      tokenizer.encode(text.repeat(200_000 / text.length));
+      tokenizer.encode(text.repeat(100_000 / text.length));
       expect(performance.now() - started, text).toBeLessThan(4000);
     }
   });
