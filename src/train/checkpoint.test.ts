@@ -30,7 +30,8 @@ const state = createOptimizerState(Float32Array.of(1, -0, 1e-40, 3e38, 5, 6, 7))
 state.firstMoment.fill(0.1);
 state.secondMoment.fill(0.2);
 state.average.fill(0.3);
-beforeEach(() => writeCheckpoint(path, layout, state, { step: 12, elapsedMs: 3456.75 }));
+const progress = { step: 12, elapsedMs: 3456.75, optimizer: 'muon' } as const;
+beforeEach(() => writeCheckpoint(path, layout, state, progress));
 
 async function complaint(of: ParameterLayout = layout, file = path): Promise<string> {
   const error = (await readCheckpoint(file, of).catch((cause: unknown) => cause)) as {
@@ -41,7 +42,7 @@ async function complaint(of: ParameterLayout = layout, file = path): Promise<str
 }
 
 it('gives back every bit', async () => {
-  expect(await readCheckpoint(path, layout)).toEqual({ state, step: 12, elapsedMs: 3456.75 });
+  expect(await readCheckpoint(path, layout)).toEqual({ state, ...progress });
   expect(readdirSync(folder)).toEqual(['checkpoint.safetensors']);
 });
 
@@ -103,7 +104,7 @@ describe('refuses', () => {
     const all = ['parameters', 'firstMoment', 'secondMoment', 'average'];
     const sound = { layout: tag, step: '3', elapsedMs: '1' };
     write(all, 7, sound);
-    expect((await readCheckpoint(path, layout)).step).toBe(3);
+    expect(await readCheckpoint(path, layout)).toMatchObject({ step: 3, optimizer: 'adamw' });
     const complaints: string[] = [];
     write(all.slice(0, 3), 7, sound);
     complaints.push(await complaint());
@@ -113,12 +114,15 @@ describe('refuses', () => {
     complaints.push(await complaint());
     write(all, 7, { layout: tag });
     complaints.push(await complaint());
+    write(all, 7, { ...sound, optimizer: 'sgd' });
+    complaints.push(await complaint());
     expect(complaints).toMatchInlineSnapshot(`
       [
         "CHECKPOINT <folder>/checkpoint.safetensors: expected a sound checkpoint, got average missing. Restore a copy of the file, or delete it and start again.",
         "CHECKPOINT <folder>/checkpoint.safetensors: expected a sound checkpoint, got parameters f32[6]. Restore a copy of the file, or delete it and start again.",
         "CHECKPOINT <folder>/checkpoint.safetensors: expected a sound checkpoint, got step 2.5, 1 ms. Restore a copy of the file, or delete it and start again.",
         "CHECKPOINT <folder>/checkpoint.safetensors: expected a sound checkpoint, got step undefined, undefined ms. Restore a copy of the file, or delete it and start again.",
+        "CHECKPOINT <folder>/checkpoint.safetensors: expected a sound checkpoint, got optimizer sgd. Restore a copy of the file, or delete it and start again.",
       ]
     `);
   });
@@ -128,7 +132,7 @@ it.skipIf(!existsSync('/dev/full'))('keeps the old file when the disk is full', 
   const before = readFileSync(path);
   for (let n = 0; n < 200; n++) symlinkSync('/dev/full', `${path}.${process.pid}-${n}.partial`);
   await expect(
-    writeCheckpoint(path, layout, state, { step: 13, elapsedMs: 0 }),
+    writeCheckpoint(path, layout, state, { ...progress, step: 13 }),
   ).rejects.toMatchObject({
     code: 'DISK_FULL',
   });

@@ -9,10 +9,13 @@ import { readFloats } from '../hub/read-tensor.js';
 import { readWeightFile, type WeightFile } from '../hub/weight-file.js';
 import type { OptimizerState } from './adamw.js';
 import type { ParameterLayout } from './flat-parameters.js';
+import { type OptimizerName, optimizerNames } from './update-shares.js';
 
 export interface Progress {
   readonly step: number;
   readonly elapsedMs: number;
+  /** Which made the last step. */
+  readonly optimizer: OptimizerName;
 }
 
 export const checkpointFile = 'checkpoint.safetensors';
@@ -41,6 +44,7 @@ export async function writeCheckpoint(
     step: String(progress.step),
     elapsedMs: String(progress.elapsedMs),
     layout: fingerprint(layout),
+    optimizer: progress.optimizer,
   };
   await writeFileAtomically(path, streamSafetensors(specs, tensorOf, metadata));
 }
@@ -88,6 +92,9 @@ async function readState(
   if (!Number.isSafeInteger(step) || step < 0 || !(elapsedMs >= 0)) {
     throw damaged(path, `step ${metadata.get('step')}, ${metadata.get('elapsedMs')} ms`);
   }
+  const written = metadata.get('optimizer') ?? 'adamw'; // older files do not say
+  const optimizer = optimizerNames.find((name) => name === written);
+  if (!optimizer) throw damaged(path, `optimizer ${written}`);
   const vector = (name: keyof OptimizerState): Promise<Float32Array> =>
     readVector(path, file, name, layout.length);
   const state: OptimizerState = {
@@ -96,7 +103,7 @@ async function readState(
     secondMoment: await vector('secondMoment'),
     average: await vector('average'),
   };
-  return { state, step, elapsedMs };
+  return { state, step, elapsedMs, optimizer };
 }
 
 async function readVector(

@@ -48,6 +48,21 @@ it('reads the recipes', () => {
   expect(readDiffusionFiles(diffusion)).toMatchObject({ pool: 'runs/builtin/pool' });
 });
 
+it('takes either optimiser for every objective, AdamW when none is named', () => {
+  for (const [read, json] of [
+    [readAutoencoderTraining, autoencoder],
+    [readClipTraining, clip],
+    [readDiffusionTraining, diffusion],
+  ] as const) {
+    const named = (fields: Json): string => read({ ...json, ...fields }).run.optimizer.name;
+    expect([named({}), named({ optimizer: 'adamw' }), named({ optimizer: 'muon' })]).toEqual([
+      'adamw',
+      'adamw',
+      'muon',
+    ]);
+  }
+});
+
 it('names the field of settings every run has', () => {
   const rows: Json[] = [
     { steps: 0 },
@@ -56,6 +71,8 @@ it('names the field of settings every run has', () => {
     { batch_size: 32, micro_batch: 5 },
     { learning_rate: -1 },
     { decay_share: 2 },
+    { optimizer: 'sgd' },
+    { optimizer: ['muon'] },
     { beta1: 1 },
     { clip_norm: 0 },
     { average_decay: null, eps: 'small' },
@@ -77,6 +94,8 @@ it('names the field of settings every run has', () => {
       "CONFIG training: micro_batch: expected a divisor of batch_size 32, got 5. Correct the field the message names.",
       "CONFIG training configuration: expected learning_rate a number of at least 0, got -1. Correct the field the message names.",
       "CONFIG training configuration: expected decay_share a number from 0 to 1, got 2. Correct the field the message names.",
+      "CONFIG training configuration: expected optimizer "adamw" or "muon", got "sgd". Correct the field the message names.",
+      "CONFIG training configuration: expected optimizer "adamw" or "muon", got ["muon"]. Correct the field the message names.",
       "CONFIG training configuration: expected beta1 a number from 0 to 0.9999, got 1. Correct the field the message names.",
       "CONFIG training configuration: expected clip_norm a number of at least 1e-9, got 0. Correct the field the message names.",
       "CONFIG training configuration: expected eps a number of at least 0, got "small". Correct the field the message names.",
@@ -85,7 +104,7 @@ it('names the field of settings every run has', () => {
       "CONFIG training configuration: expected checkpoint_minutes a number of at least 0, got "often". Correct the field the message names.",
       "CONFIG training configuration: expected data a path, got "". Correct the field the message names.",
       "CONFIG training configuration: expected data a path, got 7. Correct the field the message names.",
-      "CONFIG training configuration: expected fields of average_decay, batch_size, beta1, beta2, checkpoint_minutes, clip_norm, crop_size, data, decay_share, eps, latent_noise, learning_rate, micro_batch, model, sample_every_steps, seed, start_from, steps, threads, warmup_steps, weight_decay, got "learning_rat". Check the spelling, or remove the field if it changes nothing.",
+      "CONFIG training configuration: expected fields of average_decay, batch_size, beta1, beta2, checkpoint_minutes, clip_norm, crop_size, data, decay_share, eps, latent_noise, learning_rate, micro_batch, model, optimizer, sample_every_steps, seed, start_from, steps, threads, warmup_steps, weight_decay, got "learning_rat". Check the spelling, or remove the field if it changes nothing.",
     ]
   `);
 });
@@ -142,7 +161,7 @@ it('names the field of each objective', () => {
       "CONFIG training configuration: expected scheduler.prediction_type "v_prediction", got "epsilon". Correct the field the message names.",
       "CONFIG training: scheduler: expected beta_schedule to be one of linear, scaled_linear, squaredcos_cap_v2, got "wavy". Correct the field the message names.",
       "CONFIG training configuration: expected scheduler without fields that have no effect, got "training: scheduler: beta_shedule has no effect here and is ignored.". Correct the field the message names.",
-      "CONFIG training configuration: expected fields of autoencoder, average_decay, batch_size, beta1, beta2, caption_dropout, checkpoint_minutes, clip, clip_norm, data, decay_share, eps, learning_rate, logit_mean, micro_batch, model, picture_size, pool, pool_size, sample_every_steps, scene_share, scheduler, seed, start_from, steps, threads, tokenizer, warmup_steps, weight_decay, got "pool_sise". Check the spelling, or remove the field if it changes nothing.",
+      "CONFIG training configuration: expected fields of autoencoder, average_decay, batch_size, beta1, beta2, caption_dropout, checkpoint_minutes, clip, clip_norm, data, decay_share, eps, learning_rate, logit_mean, micro_batch, model, optimizer, picture_size, pool, pool_size, sample_every_steps, scene_share, scheduler, seed, start_from, steps, threads, tokenizer, warmup_steps, weight_decay, got "pool_sise". Check the spelling, or remove the field if it changes nothing.",
       "CONFIG training configuration: expected clip a path, got nothing. Correct the field the message names.",
       "CONFIG training configuration: expected pool_size a whole number from 1 to 1000000, got 0. Correct the field the message names.",
     ]

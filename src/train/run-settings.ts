@@ -1,8 +1,11 @@
 /** @file Settings every training run has, read strictly from its configuration file. */
 import { complain } from '../core/errors.js';
 import type { ConfigReader } from '../models/config-reader.js';
+import { type OptimizerName, optimizerNames } from './update-shares.js';
 
 export interface OptimizerSettings {
+  /** Muon leaves what is no hidden matrix to AdamW. */
+  readonly name: OptimizerName;
   /** Peak rate. */
   readonly learningRate: number;
   readonly warmupSteps: number;
@@ -42,6 +45,13 @@ export function readPath(read: ConfigReader, field: string): string {
   throw read.wrong(`${field} a path`, value);
 }
 
+function readOptimizer(read: ConfigReader): OptimizerName {
+  const value = read.raw('optimizer') ?? 'adamw';
+  const known = optimizerNames.find((name) => name === value);
+  if (known) return known;
+  throw read.wrong(`optimizer ${optimizerNames.map((name) => `"${name}"`).join(' or ')}`, value);
+}
+
 /** Throws CONFIG, naming the field. */
 export function readRunSettings(read: ConfigReader): RunSettings {
   const batchSize = read.integer('batch_size', 64);
@@ -58,6 +68,7 @@ export function readRunSettings(read: ConfigReader): RunSettings {
     batchSize,
     microBatch,
     optimizer: {
+      name: readOptimizer(read),
       learningRate: read.number('learning_rate', 1e-3, { min: 0 }),
       warmupSteps: read.integer('warmup_steps', 200, { min: 0 }),
       decayShare: read.number('decay_share', 0.25, { min: 0, max: 1 }),

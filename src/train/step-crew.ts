@@ -5,15 +5,19 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { complain, internal, MaliangError } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
-import { type OptimizerState, type Range, type StepOptions, sharedVector } from './adamw.js';
+import { type OptimizerState, type StepOptions, sharedVector } from './adamw.js';
+import { ParameterLayout } from './flat-parameters.js';
 import type { GradientModel } from './gradient-session.js';
 import type { StepReply, StepRequest, WorkerStart } from './step-messages.js';
+import { evenShare, type OptimizerName, shareUpdate } from './update-shares.js';
 
 export interface CrewOptions {
   /** Micro-batches of a step: more workers than these would idle. */
   readonly microBatches: number;
   /** Cores to use, default all. */
   readonly threads?: number | undefined;
+  /** Default adamw. */
+  readonly optimizer?: OptimizerName;
 }
 
 /** Loss and reports of a step, averaged over its micro-batches, and the norm of its gradient. */
@@ -52,13 +56,14 @@ export class StepCrew implements AsyncDisposable {
   static async create(
     parts: GradientModel,
     state: OptimizerState,
-    { microBatches, threads = availableParallelism() }: CrewOptions,
+    { microBatches, threads = availableParallelism(), optimizer = 'adamw' }: CrewOptions,
   ): Promise<StepCrew> {
     const { length } = state.parameters;
     const count = Math.min(microBatches, threads);
     const gradients = Array.from({ length: count }, () => sharedVector(length));
     const shared = { parts, threads: Math.floor(threads / count), state, gradients };
-    const workers = gradients.map((_, index) => new StepWorker({ ...shared, index }));
+    const shares = shareUpdate(new ParameterLayout(parts.parameters), optimizer, count);
+    const workers = shares.map((share, index) => new StepWorker({ ...shared, index, share }));
     const crew = new StepCrew(workers, microBatches, length);
     try {
       await Promise.all(workers.map(({ ready }) => ready));
@@ -84,19 +89,25 @@ export class StepCrew implements AsyncDisposable {
       }
     });
     const workers = this.#workers.length;
-    const squares = await this.#all(async (worker, index) => {
-      const reply = await worker.ask({ kind: 'sum', range: this.#share(index), workers });
-      return reply.kind === 'squares' ? reply.squares : Number.NaN;
+    const total = await this.#squares((index) => {
+      const range = evenShare(this.#length, index, workers);
+      return { kind: 'sum', range, workers };
     });
-    const total = squares.reduce((sum, part) => sum + part, 0);
     return { values: totals, norm: Math.sqrt(total) / count };
   }
 
-  /** Moves parameters, moments and averages along the gradient of this step. */
+  /**
+   * Moves parameters, moments and averages along the gradient of this step. When it throws, nothing
+   * moved: TRAINING when Muon finds no finite direction.
+   */
   async update(options: StepOptions): Promise<void> {
-    await this.#all((worker, index) =>
-      worker.ask({ kind: 'update', range: this.#share(index), options }),
-    );
+    const { gradientScale, step } = options;
+    const squares = await this.#squares(() => ({ kind: 'prepare', gradientScale }));
+    if (!Number.isFinite(squares)) {
+      const [expected, got] = ['a finite update', `one of norm ${Math.sqrt(squares)}`];
+      throw complain('TRAINING', { where: `training step ${step}`, expected, got });
+    }
+    await this.#all((worker) => worker.ask({ kind: 'update', options }));
   }
 
   async dispose(): Promise<void> {
@@ -116,9 +127,13 @@ export class StepCrew implements AsyncDisposable {
     });
   }
 
-  #share(index: number): Range {
-    const at = (share: number): number => Math.floor((this.#length * share) / this.#workers.length);
-    return { from: at(index), to: at(index + 1) };
+  /** Adds up what the workers answer, in their order. */
+  async #squares(request: (index: number) => StepRequest): Promise<number> {
+    const squares = await this.#all(async (worker, index) => {
+      const reply = await worker.ask(request(index));
+      return reply.kind === 'squares' ? reply.squares : Number.NaN;
+    });
+    return squares.reduce((sum, part) => sum + part, 0);
   }
 }
 

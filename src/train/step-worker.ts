@@ -3,10 +3,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { MaliangError } from '../core/errors.js';
 import { adamWStep, addInto, squaresOf } from './adamw.js';
 import { GradientSession } from './gradient-session.js';
+import { MuonUpdate } from './muon.js';
 import type { StepReply, StepRequest, WorkerStart } from './step-messages.js';
 
-const { parts, threads, state, gradients, index } = workerData as WorkerStart;
+const { parts, threads, state, gradients, index, share } = workerData as WorkerStart;
 const session = await GradientSession.load(parts, { threads });
+const muon = await MuonUpdate.load(share.matrices, { threads });
 /** ONNX Runtime takes no shared memory, so the parameters are copied at the start of a step. */
 const parameters = new Float32Array(session.layout.length);
 const parameterViews = session.layout.views(parameters);
@@ -31,10 +33,17 @@ async function answer(request: StepRequest): Promise<StepReply> {
     case 'sum':
       for (const part of gradients.slice(1, request.workers)) addInto(total, part, request.range);
       return { kind: 'squares', squares: squaresOf(total, request.range) };
+    case 'prepare':
+      return {
+        kind: 'squares',
+        squares: await muon.prepare(state, total, request.gradientScale),
+      };
     case 'update':
-      adamWStep(state, total, request.options, request.range);
+      for (const range of share.ranges) adamWStep(state, total, request.options, range);
+      muon.apply(state, total, request.options);
       return { kind: 'done' };
     case 'end':
+      await muon.dispose();
       await session.dispose();
       return { kind: 'done' };
   }

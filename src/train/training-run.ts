@@ -17,9 +17,11 @@ import { ParameterLayout } from './flat-parameters.js';
 import { gradientModel, type Objective } from './gradient-session.js';
 import { learningRateAt } from './learning-rate.js';
 import { appendLoss, lossLogFile, type StepReport, trimLossLog } from './loss-log.js';
+import { restartSecondMoment } from './muon.js';
 import { RunLock } from './run-lock.js';
 import type { RunSettings } from './run-settings.js';
 import { StepCrew } from './step-crew.js';
+import { muonMatrices } from './update-shares.js';
 
 export type { StepReport } from './loss-log.js';
 
@@ -45,6 +47,15 @@ export type Initial = (
   shapes: ReadonlyMap<string, { shape: readonly number[] }>,
 ) => ReadonlyMap<string, Float32Array>;
 
+/** What a run begins with. */
+interface Start {
+  readonly state: OptimizerState;
+  readonly step: number;
+  readonly elapsedMs: number;
+  /** The step the checkpoint holds. */
+  readonly savedStep: number | undefined;
+}
+
 export class TrainingRun implements AsyncDisposable {
   readonly settings: RunSettings;
   readonly #options: RunOptions;
@@ -59,7 +70,7 @@ export class TrainingRun implements AsyncDisposable {
 
   private constructor(
     { lock, crew, layout }: { lock: RunLock; crew: StepCrew; layout: ParameterLayout },
-    start: Progress & { state: OptimizerState; savedStep: number | undefined },
+    start: Start,
     settings: RunSettings,
     options: RunOptions,
   ) {
@@ -92,11 +103,14 @@ export class TrainingRun implements AsyncDisposable {
       await removePartials(options.folder);
       const parts = gradientModel(objective);
       const layout = new ParameterLayout(parts.parameters);
-      const start = await startOf(layout, initial, options);
+      const start = await startOf(layout, initial, settings, options);
       await trimLossLog(join(options.folder, lossLogFile), start.step);
       const { batchSize, microBatch, threads } = settings;
-      const microBatches = batchSize / microBatch;
-      const crew = await StepCrew.create(parts, start.state, { microBatches, threads });
+      const crew = await StepCrew.create(parts, start.state, {
+        microBatches: batchSize / microBatch,
+        threads,
+        optimizer: settings.optimizer.name,
+      });
       return new TrainingRun({ lock, crew, layout }, start, settings, options);
     } catch (error) {
       await lock.release();
@@ -169,7 +183,11 @@ export class TrainingRun implements AsyncDisposable {
     if (this.#savedStep === this.#step) return;
     await this.#lock.confirm();
     const path = join(this.#options.folder, checkpointFile);
-    const done = { step: this.#step, elapsedMs: this.#elapsedMs };
+    const done: Progress = {
+      step: this.#step,
+      elapsedMs: this.#elapsedMs,
+      optimizer: this.settings.optimizer.name,
+    };
     await writeCheckpoint(path, this.#layout, this.#state, done);
     this.#savedStep = this.#step;
     this.#savedAt = Date.now();
@@ -186,8 +204,8 @@ export class TrainingRun implements AsyncDisposable {
 
   async #optimize(norm: number, parts: number): Promise<number> {
     const { optimizer, steps } = this.settings;
-    this.#step += 1;
-    const learningRate = learningRateAt(this.#step, {
+    const step = this.#step + 1;
+    const learningRate = learningRateAt(step, {
       peak: optimizer.learningRate,
       warmupSteps: optimizer.warmupSteps,
       totalSteps: steps,
@@ -196,11 +214,12 @@ export class TrainingRun implements AsyncDisposable {
     await this.#crew.update({
       ...optimizer,
       learningRate,
-      step: this.#step,
+      step,
       gradientScale: Math.min(1, optimizer.clipNorm / (norm + 1e-12)) / parts,
       decayedLength: this.#layout.decayedLength,
-      averageDecay: averageDecayAt(this.#step, optimizer.averageDecay),
+      averageDecay: averageDecayAt(step, optimizer.averageDecay),
     });
+    this.#step = step;
     return learningRate;
   }
 
@@ -271,10 +290,13 @@ async function removePartials(folder: string): Promise<void> {
 async function startOf(
   layout: ParameterLayout,
   initial: Initial,
+  { optimizer }: RunSettings,
   { folder, resume, start }: RunOptions,
-): Promise<Progress & { state: OptimizerState; savedStep: number | undefined }> {
+): Promise<Start> {
   if (resume) {
     const found = await readCheckpoint(join(folder, checkpointFile), layout);
+    const leavesMuon = found.optimizer === 'muon' && optimizer.name === 'adamw';
+    if (leavesMuon) restartSecondMoment(found.state, muonMatrices(layout));
     return { ...found, state: shareState(found.state), savedStep: found.step };
   }
   const values = start ? floatsOf(start) : initial(layout.entries);

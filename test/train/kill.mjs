@@ -8,6 +8,6 @@ const layout = new ParameterLayout([{ name: 'w', shape: [Number(length)] }]);
 for (let step = Number(first); ; step++) {
   const vector = new Float32Array(layout.length).fill(step);
   const state = { parameters: vector, firstMoment: vector, secondMoment: vector, average: vector };
-  await writeCheckpoint(path, layout, state, { step, elapsedMs: step });
+  await writeCheckpoint(path, layout, state, { step, elapsedMs: step, optimizer: 'adamw' });
   writeSync(1, `${step}\n`);
 }

@@ -15,6 +15,7 @@ export const tinySettings: RunSettings = {
   batchSize: 8,
   microBatch: 8,
   optimizer: {
+    name: 'adamw',
     learningRate: 0.02,
     warmupSteps: 2,
     decayShare: 0.25,
