@@ -80,6 +80,22 @@ describe.each(jobs)('$folder', ({ objective, folder, json, className }) => {
     expect(await weightsOf(join(run, 'model'))).toEqual(await weightsOf(start));
   });
 
+  it('goes on with Muon from where AdamW stopped', async () => {
+    const run = set.path(`${folder}-muon`);
+    await objectives[objective]({ ...json(), steps: 1 }, { folder: run });
+    const losses: number[] = [];
+    const muon = { ...json(), steps: 3, optimizer: 'muon' };
+    await objectives[objective](muon, {
+      folder: run,
+      resume: true,
+      onStep: ({ values }) => losses.push(values.loss!),
+    });
+    expect(losses.map(Number.isFinite)).toEqual([true, true]);
+    for (const { data } of (await loadComponent(join(run, 'model'))).weights.values()) {
+      expect((data as Float32Array).every(Number.isFinite)).toBe(true);
+    }
+  });
+
   it('continues an interrupted run bit for bit', async () => {
     const run = set.path(`${folder}-broken`);
     const stop = new AbortController();
