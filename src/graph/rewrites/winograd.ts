@@ -34,8 +34,8 @@ const outputMatrix: Matrix = [
   [0, 1, -1, 8, -8, 1],
 ];
 
-/** Values of all tiles at once stay below this: larger layers go in bands of tile rows. */
-const bandBytes = 64 * 2 ** 20;
+/** Default for `bandBytes`. */
+const usualBandBytes = 64 * 2 ** 20;
 
 /** Keeps constants of equal content once, by what they were made from. */
 type Shared = (key: string, make: () => Tensor) => Tensor;
@@ -131,7 +131,10 @@ function band(picture: PaddedPicture, weights: Tensor, { from, rows, shared }: B
   return g.reshape(g.transpose(split, [3, 2, 4, 0, 5, 1]), [batch, out, 4 * rows, 4 * columns]);
 }
 
-function winogradForm(conv: TensorOf<'Conv'>, shared: Shared): Tensor {
+function winogradForm(
+  conv: TensorOf<'Conv'>,
+  { shared, bandBytes }: { readonly shared: Shared; readonly bandBytes: number },
+): Tensor {
   const bias = conv.inputs[2];
   const [, out, height, width] = conv.shape as [number, number, number, number];
   const picture = paddedPicture(conv);
@@ -166,6 +169,8 @@ export interface WinogradOptions {
   readonly isStored: IsStored;
   /** Default `whereFaster`. */
   readonly chooses?: ConvChoice;
+  /** Values of the tiles computed at once; larger layers go in bands of tile rows. Default 64 MiB. */
+  readonly bandBytes?: number;
 }
 
 /**
@@ -173,11 +178,11 @@ export interface WinogradOptions {
  * from the direct form by rounding, about 1e-6 of the largest.
  */
 export function winograd(graph: Graph, options: WinogradOptions): Graph {
-  const { isStored, chooses = whereFaster } = options;
+  const { isStored, chooses = whereFaster, bandBytes = usualBandBytes } = options;
   const fixed = fixedTensors(graph, isStored);
   const shared = sharing();
   return rewrite(graph, (node, original) => {
     if (node.op !== 'Conv' || !hasForm(node) || !fixed.has(original.inputs[1]!)) return undefined;
-    return chooses(convSize(node)) ? winogradForm(node, shared) : undefined;
+    return chooses(convSize(node)) ? winogradForm(node, { shared, bandBytes }) : undefined;
   });
 }
