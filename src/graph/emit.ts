@@ -21,6 +21,7 @@ import {
   emitResizeAdjoint,
   poolAttributes,
 } from './emit-linear.js';
+import { emitLinear, type LinearForm, linearForms } from './emit-stored-linear.js';
 import { Emitter } from './emitter.js';
 import type { GraphDtype, Op } from './ops.js';
 import { rewriteToFixpoint } from './rewrite.js';
@@ -413,8 +414,18 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): EmittedModel 
   const order = topologicalOrder(lowered.values());
   const names = new Map<Tensor, string>();
   const tables = lookupTables(order, lowered.values(), weights);
+  const linear = linearForms(order, lowered.values(), (name) => weights(name) !== undefined);
   const to = new Emitter(order, new Set([...leafNames(order, lowered), ...lowered.keys()]));
   for (const tensor of order) {
+    if (linear.absorbed.has(tensor)) continue;
+    const form: LinearForm | undefined = linear.forms.get(tensor);
+    if (form) {
+      names.set(
+        tensor,
+        emitLinear(form, (source) => names.get(source)!, to),
+      );
+      continue;
+    }
     const inputs = tensor.inputs.map((source) => names.get(source)!);
     names.set(tensor, emitNode(tensor, inputs, { source: weights, tables }, to));
   }

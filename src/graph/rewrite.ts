@@ -4,8 +4,11 @@ import { internal } from '../core/errors.js';
 import { describe } from '../core/tensor-data.js';
 import { type Graph, type Tensor, topologicalOrder } from './tensor.js';
 
-/** A replacement of the same shape and dtype, or undefined to keep the node. */
-export type RewriteRule = (node: Tensor) => Tensor | undefined;
+/**
+ * A replacement of the same shape and dtype, or undefined to keep the node. `original` is the node
+ * as it was before its inputs were rewritten.
+ */
+export type RewriteRule = (node: Tensor, original: Tensor) => Tensor | undefined;
 
 /**
  * Applies `rule` to every node, whose inputs are already rewritten, and returns the new outputs.
@@ -18,7 +21,7 @@ export function rewrite(graph: Graph, rule: RewriteRule): Graph {
     const inputs = tensor.inputs.map((source) => rewritten.get(source)!);
     const changed = inputs.some((source, i) => source !== tensor.inputs[i]);
     const current = changed ? ({ ...tensor, inputs } as Tensor) : tensor;
-    const replacement = rule(current) ?? current;
+    const replacement = rule(current, tensor) ?? current;
     checkReplacement(current, replacement);
     rewritten.set(tensor, replacement);
   }

@@ -31,6 +31,8 @@ const largePartBytes = 2 ** 29;
 export class SessionCache {
   readonly #engine: Engine;
   readonly #onLoad: ((part: string) => void) | undefined;
+  readonly #warnings = new Set<string>();
+  #untold: string[] = [];
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
 
@@ -69,8 +71,26 @@ export class SessionCache {
     const session = this.#engine.load(withBuiltParameters(build(), part.builds ?? new Map()), {
       weights: part.weights,
     });
-    session.catch(() => this.#entries.delete(key));
+    session.then(
+      ({ warnings }) => this.#warn(warnings),
+      () => this.#entries.delete(key),
+    );
     return { key, part: part.name, session, users: 0 };
+  }
+
+  /** What loads had to do without since the last call; every message once. */
+  takeWarnings(): string[] {
+    const untold = this.#untold;
+    this.#untold = [];
+    return untold;
+  }
+
+  #warn(messages: readonly string[]): void {
+    for (const message of messages) {
+      if (this.#warnings.has(message)) continue;
+      this.#warnings.add(message);
+      this.#untold.push(message);
+    }
   }
 
   /** Disposes idle forms of a part beyond the number it may keep. */

@@ -8,7 +8,7 @@ import { resolveModel } from '../hub/resolve-model.js';
 import type { JudgeName } from '../metrics/judge-table.js';
 import { type JudgeSources, Judges } from '../metrics/judges.js';
 import type { Device } from '../runtime/devices.js';
-import { Engine } from '../runtime/engine.js';
+import { Engine, type EngineOptions } from '../runtime/engine.js';
 import { orAborted } from '../runtime/or-aborted.js';
 import { type BestOfOptions, type BestOfReport, bestOf } from './best-of.js';
 import { encodeRequest, textWarnings } from './conditionings.js';
@@ -111,9 +111,7 @@ export interface LoadProgress {
   readonly component: string;
 }
 
-export interface FromPretrainedOptions extends OpenModelOptions, AdapterOptions {
-  /** Threads for one operation; defaults to all cores. */
-  readonly threads?: number | undefined;
+export interface FromPretrainedOptions extends OpenModelOptions, AdapterOptions, EngineOptions {
   /** Where to compute. Default cpu; another one that is not there is a DEVICE error at the first run. */
   readonly device?: Device | undefined;
   /** Folder of an AutoencoderTiny (TAESD) for the model's latents, to preview pictures at full size. */
@@ -174,11 +172,11 @@ export class TextToImage implements AsyncDisposable {
     path?: string,
     options: FromPretrainedOptions = {},
   ): Promise<TextToImage> {
-    const { threads, device, previewDecoder, signal, onProgress } = options;
+    const { threads, device, rewrites, prepared, previewDecoder, signal, onProgress } = options;
     throwIfAborted('fromPretrained', signal);
     const place = { ...options, onProgress: options.onDownload };
     const found = await resolveModel(path ?? builtInFolder, place);
-    const engine = Engine.start({ threads, device });
+    const engine = Engine.start({ threads, device, rewrites, prepared });
     try {
       const model = await readTextToImageModel(found.path, {
         ...options,
@@ -276,6 +274,7 @@ export class TextToImage implements AsyncDisposable {
       const { signal, task } = request;
       const drawn = await decodeLatents(this.#model, this.#sessions, latents, { task, signal });
       const pixels = request.picture?.finish(drawn) ?? drawn;
+      for (const message of this.#sessions.takeWarnings()) yield { kind: 'warning', message };
       const facts = await orAborted('generate', this.#facts, signal);
       const recipe = recipeOf(record, seed, { facts, run: this.#origin, pixels: pixels.pixels });
       const elapsedMs = performance.now() - start;

@@ -1,12 +1,15 @@
 /** @file Runs models in a child process, so that the event loop of the caller never waits for a computation. */
 import { complain, throwIfAborted } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
+import { type RewriteMode, rewriteModes } from '../graph/rewrites/for-inference.js';
 import type { Graph } from '../graph/tensor.js';
 import { type Device, devices } from './devices.js';
 import { HostProcess } from './host-process.js';
 import type { Request } from './messages.js';
 import { orAborted } from './or-aborted.js';
 import { packGraph } from './packed-graph.js';
+import { type PreparedSettings, preparedSettings } from './prepared-settings.js';
+import type { Preparation } from './prepared-weights.js';
 import type { SessionOptions, Values } from './session.js';
 import type { TensorInFile } from './weights.js';
 
@@ -15,6 +18,14 @@ export interface EngineOptions {
   readonly threads?: number | undefined;
   /** Where models run. Default cpu. */
   readonly device?: Device | undefined;
+  /**
+   * Which convolutions and linear layers take a form that gives the same results, up to rounding,
+   * in less time. Default `faster` on the processor and `none` elsewhere; `all` takes them, and
+   * keeps prepared weights, at every size: for tests.
+   */
+  readonly rewrites?: RewriteMode | undefined;
+  /** Where what weights alone decide is kept between loads. Default as the environment says. */
+  readonly prepared?: PreparedSettings | 'off' | undefined;
 }
 
 export interface RunOptions {
@@ -28,6 +39,8 @@ export interface LoadOptions extends Omit<SessionOptions, 'threads' | 'device'>,
 
 /** A model in the engine's child process. */
 export interface RemoteSession extends AsyncDisposable {
+  /** What loading had to do without. */
+  readonly warnings: readonly string[];
   /**
    * Outputs by name. Rejects with CANCELLED as soon as `signal` aborts, RUNTIME_EXITED when the
    * child ends in the middle, DISPOSED, SHAPE or RUNTIME.
@@ -50,12 +63,15 @@ export interface RemoteSession extends AsyncDisposable {
 export class Engine implements AsyncDisposable {
   readonly #threads: number | undefined;
   readonly #device: Device | undefined;
+  readonly #preparation: Preparation;
   #host: HostProcess;
   #tail: Promise<unknown> = Promise.resolve();
   #sessions = 0;
   #isDisposed = false;
 
-  private constructor({ threads, device }: EngineOptions) {
+  private constructor(options: EngineOptions) {
+    const { threads, device } = options;
+    this.#preparation = preparationOf(options);
     this.#threads = threads;
     this.#device = device;
     this.#host = new HostProcess();
@@ -63,10 +79,10 @@ export class Engine implements AsyncDisposable {
 
   /**
    * Starts the child at once; its first load waits until it is up. Throws USAGE on a bad thread
-   * count, RUNTIME when the compiled child is missing.
+   * count or setting, RUNTIME when the compiled child is missing.
    */
   static start(options: EngineOptions = {}): Engine {
-    const { threads, device } = options;
+    const { threads, device, rewrites } = options;
     if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
       throw complain('USAGE', {
         where: 'engine',
@@ -81,6 +97,13 @@ export class Engine implements AsyncDisposable {
         expected: `device as one of ${devices.join(', ')}`,
         got: `${device}`,
         next: 'Leave it out to use the processor.',
+      });
+    }
+    if (rewrites !== undefined && !rewriteModes.includes(rewrites)) {
+      throw complain('USAGE', {
+        where: 'engine',
+        expected: `rewrites as one of ${rewriteModes.join(', ')}`,
+        got: `${rewrites}`,
       });
     }
     return new Engine(options);
@@ -105,19 +128,24 @@ export class Engine implements AsyncDisposable {
     const id = this.#sessions++;
     const threaded = { ...sessionOptions, threads: this.#threads, device: this.#device };
     const packed = packGraph(graph);
-    const load: Request = { kind: 'load', session: id, graph: packed, weights, options: threaded };
+    const preparation = this.#preparation;
+    const load: Request = {
+      ...{ kind: 'load', session: id, graph: packed, weights, preparation },
+      options: threaded,
+    };
+    let warnings: readonly string[] = [];
     let loadedIn: HostProcess | undefined;
     let isDisposed = false;
     const ensureLoaded = async (host: HostProcess): Promise<void> => {
       if (loadedIn === host) return;
-      await host.request(load);
+      warnings = (await host.request(load)).warnings;
       loadedIn = host;
     };
     const run = (feeds: Values, runOptions: RunOptions = {}) =>
       this.#inTurn(async (host) => {
         if (isDisposed) throw disposed('session');
         await ensureLoaded(host);
-        return host.request({ kind: 'run', session: id, feeds });
+        return (await host.request({ kind: 'run', session: id, feeds })).outputs;
       }, runOptions.signal);
     const dispose = async (): Promise<void> => {
       if (isDisposed || this.#isDisposed) return;
@@ -130,7 +158,7 @@ export class Engine implements AsyncDisposable {
       dispose().catch(() => undefined); // A cancelled load may still come to its end.
       throw cause;
     }
-    return { run, dispose, [Symbol.asyncDispose]: dispose };
+    return { run, dispose, warnings, [Symbol.asyncDispose]: dispose };
   }
 
   /** Ends the child and gives all memory back; pending work rejects. Safe to call twice. */
@@ -172,6 +200,17 @@ export class Engine implements AsyncDisposable {
     await this.#host.ready;
     return this.#host;
   }
+}
+
+function preparationOf(options: EngineOptions): Preparation {
+  const { threads, device = 'cpu', rewrites = device === 'cpu' ? 'faster' : 'none' } = options;
+  const given = options.prepared ?? preparedSettings();
+  const settings = given === 'off' ? undefined : given;
+  const prepared = settings && {
+    ...settings,
+    ...(rewrites === 'all' ? { fromBytes: 0, partBytes: 0 } : {}),
+  };
+  return { rewrites, prepared, threads };
 }
 
 function disposed(where: string): Error {

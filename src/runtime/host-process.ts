@@ -4,13 +4,14 @@ import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { complain, internal, MaliangError } from '../core/errors.js';
-import type { TensorData } from '../core/tensor-data.js';
-import type { Reply, Request } from './messages.js';
+import type { Done, Reply, Request } from './messages.js';
 
 interface Waiter {
-  readonly resolve: (outputs: ReadonlyMap<string, TensorData>) => void;
+  readonly resolve: (done: Done) => void;
   readonly reject: (reason: unknown) => void;
 }
+
+const nothing = { outputs: new Map(), warnings: [] } as const;
 
 /** Characters of the child's error output that are kept for messages. */
 const tailLength = 2000;
@@ -77,14 +78,14 @@ export class HostProcess {
     return this.#child.pid;
   }
 
-  /** Outputs by name; none for requests that give none. Rejects with RUNTIME_EXITED when the child ends. */
-  request(request: Request): Promise<ReadonlyMap<string, TensorData>> {
+  /** Rejects with RUNTIME_EXITED when the child ends. */
+  request(request: Request): Promise<Done> {
     if (this.#death) return Promise.reject(this.#death);
-    const outputs = this.#wait();
+    const done = this.#wait();
     this.#child.send(request, (error) => {
       if (error) this.#die(error.message);
     });
-    return outputs;
+    return done;
   }
 
   /** Kills the child, whatever it computes, and waits until it is gone. */
@@ -95,7 +96,7 @@ export class HostProcess {
   }
 
   /** The next reply; the parent stays alive until it comes. */
-  #wait(): Promise<ReadonlyMap<string, TensorData>> {
+  #wait(): Promise<Done> {
     if (this.#waiter) throw internal('engine', 'two requests at a time');
     this.#child.channel?.ref();
     return new Promise((resolve, reject) => {
@@ -108,7 +109,7 @@ export class HostProcess {
     this.#waiter = undefined;
     this.#child.channel?.unref();
     if (reply.kind === 'failed') waiter?.reject(new MaliangError(reply.code, reply.message));
-    else waiter?.resolve(reply.kind === 'done' ? reply.outputs : new Map());
+    else waiter?.resolve(reply.kind === 'done' ? reply : { kind: 'done', ...nothing });
   }
 
   #die(how: string): void {

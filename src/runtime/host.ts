@@ -1,16 +1,15 @@
 /** @file The child process of an engine: loads models, runs them, and never outlives its parent. */
 import { Worker } from 'node:worker_threads';
 import { MaliangError } from '../core/errors.js';
-import type { TensorData } from '../core/tensor-data.js';
 import { emitOnnx } from '../graph/emit.js';
 import type { Reply, Request } from './messages.js';
 import { unpackGraph } from './packed-graph.js';
 import type { LocalSession } from './session.js';
 import { weightsInFiles } from './weights.js';
 
-type SessionModule = typeof import('./session.js');
+type Runtime = typeof import('./session.js') & typeof import('./prepared-weights.js');
 
-const nothing: ReadonlyMap<string, TensorData> = new Map();
+const done = { kind: 'done', outputs: new Map(), warnings: [] } as const;
 const sessions = new Map<number, LocalSession>();
 
 /**
@@ -31,20 +30,21 @@ function guardAgainstOrphanhood(): void {
   watcher.unref();
 }
 
-async function answer({ LocalSession }: SessionModule, request: Request): Promise<Reply> {
+async function answer({ LocalSession, readyToRun }: Runtime, request: Request): Promise<Reply> {
   switch (request.kind) {
     case 'load': {
-      const { session, graph, weights, options } = request;
-      const model = emitOnnx(unpackGraph(graph), { weights: weightsInFiles(weights) });
+      const { session, weights, options, preparation } = request;
+      const ready = await readyToRun(unpackGraph(request.graph), weights, preparation);
+      const model = emitOnnx(ready.graph, { weights: weightsInFiles(ready.weights) });
       sessions.set(session, await LocalSession.create(model, options));
-      return { kind: 'done', outputs: nothing };
+      return { ...done, warnings: ready.warnings };
     }
     case 'run':
-      return { kind: 'done', outputs: await sessions.get(request.session)!.run(request.feeds) };
+      return { ...done, outputs: await sessions.get(request.session)!.run(request.feeds) };
     case 'release':
       await sessions.get(request.session)?.dispose();
       sessions.delete(request.session);
-      return { kind: 'done', outputs: nothing };
+      return done;
   }
 }
 
@@ -55,9 +55,9 @@ function failure(cause: unknown): Reply {
 
 async function serve(): Promise<void> {
   const send = (reply: Reply): unknown => process.send?.(reply);
-  let runtime: SessionModule;
+  let runtime: Runtime;
   try {
-    runtime = await import('./session.js');
+    runtime = { ...(await import('./session.js')), ...(await import('./prepared-weights.js')) };
   } catch (cause) {
     send({
       kind: 'failed',

@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import type { PackedGraph } from './packed-graph.js';
+import type { Preparation } from './prepared-weights.js';
 import type { SessionOptions, Values } from './session.js';
 import type { TensorInFile } from './weights.js';
 
@@ -13,6 +14,7 @@ export type Request =
       /** Parameters by name; the rest are inputs. */
       readonly weights: ReadonlyMap<string, TensorInFile>;
       readonly options: SessionOptions;
+      readonly preparation: Preparation;
     }
   | { readonly kind: 'run'; readonly session: number; readonly feeds: Values }
   | { readonly kind: 'release'; readonly session: number };
@@ -20,5 +22,12 @@ export type Request =
 export type Reply =
   /** Sent once, unasked, when ONNX Runtime is there. */
   | { readonly kind: 'ready' }
-  | { readonly kind: 'done'; readonly outputs: ReadonlyMap<string, TensorData> }
+  | Done
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
+
+export interface Done {
+  readonly kind: 'done';
+  /** By name; none for requests that give none. */
+  readonly outputs: ReadonlyMap<string, TensorData>;
+  readonly warnings: readonly string[];
+}

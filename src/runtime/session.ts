@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly threads?: number | undefined;
   /** Weights stay in their files' pages instead of being copied in a faster layout. */
   readonly shareWeights?: boolean;
+  /** Without rewrites by ONNX Runtime and without copies of weights: for a graph that runs once. */
+  readonly isPlain?: boolean;
   /** Names of ONNX Runtime's own rewrites to leave out. */
   readonly withoutOptimizers?: readonly string[];
   /** Prefix of a profile file written when the session is disposed. */
@@ -55,9 +57,10 @@ function fromOrt(tensor: ort.Tensor): TensorData {
 }
 
 function creationOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
-  const { threads, shareWeights, withoutOptimizers, profilePrefix, device = 'cpu' } = options;
+  const { threads, shareWeights, withoutOptimizers, profilePrefix, isPlain } = options;
+  const { device = 'cpu' } = options;
   const session: Record<string, string> = { model_external_initializers_file_folder_path: '/' };
-  if (shareWeights) session.disable_prepacking = '1';
+  if (shareWeights || isPlain) session.disable_prepacking = '1';
   const extra: Record<string, unknown> = { session };
   if (withoutOptimizers) {
     extra.optimization = { disable_specified_optimizers: withoutOptimizers.join(';') };
@@ -65,7 +68,7 @@ function creationOptions(options: SessionOptions): ort.InferenceSession.SessionO
   return {
     // What a device cannot compute is left to the processor.
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
-    graphOptimizationLevel: 'all',
+    graphOptimizationLevel: isPlain ? 'disabled' : 'all',
     logSeverityLevel: 3,
     extra,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),

@@ -12,7 +12,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   graph: ['core', 'formats'],
   nn: ['core', 'graph'],
   models: ['core', 'graph', 'nn'],
-  runtime: ['core', 'formats', 'graph'],
+  runtime: ['core', 'formats', 'hub', 'graph'],
   metrics: ['core', 'formats', 'hub', 'data', 'graph', 'models', 'runtime'],
   pipelines: ['core', 'schedulers', 'formats', 'hub', 'graph', 'models', 'runtime', 'metrics'],
   train: everythingBefore('train'),

@@ -1,5 +1,5 @@
 /** @file Takes slices of a linear layer's features from its weights instead, which are smaller than what it computes. */
-import { add, matmul, slice } from '../build.js';
+import { add, matmul, slice, transpose } from '../build.js';
 import { rewriteToFixpoint } from '../rewrite.js';
 import type { Graph, Tensor, TensorOf } from '../tensor.js';
 
@@ -18,6 +18,11 @@ function featuresOf(x: Tensor, { attributes }: TensorOf<'Slice'>): Tensor {
   const [start, size, step] = [attributes.starts, attributes.sizes, attributes.steps].map(
     (list) => list.at(-1)!,
   ) as [number, number, number];
+  if (x.op === 'Transpose' && x.attributes.permutation.join() === '1,0') {
+    const stored = x.inputs[0]!; // [features, in]: rows are stretches of memory
+    const rows = slice(stored, [start, 0], [size, stored.shape[1]!], [step, 1]);
+    return transpose(rows, [1, 0]);
+  }
   return slice(
     x,
     only(start),
@@ -40,8 +45,9 @@ function sliceBelow(node: Tensor): Tensor | undefined {
 }
 
 /**
- * Turns slices of the features of `x·W + b` into products with slices of W and b. Made for
- * training, before gradients are taken: their parts then need neither padding nor adding up.
+ * Turns slices of the features of `x·W + b` into products with slices of W and b. In training,
+ * before gradients are taken, their parts then need neither padding nor adding up; at inference
+ * parts of stored weights are ranges of bytes.
  */
 export function sliceWeights(graph: Graph): Graph {
   return rewriteToFixpoint(graph, sliceBelow);
