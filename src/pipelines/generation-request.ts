@@ -15,6 +15,7 @@ import { type PictureSize, pictureSize, sideFactor } from './picture-size.js';
 import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
 import type { AltTextOptions } from './provenance/alt-text.js';
 import type { OriginOptions } from './provenance/record-picture.js';
+import { type Tiling, tilings } from './run-mode.js';
 import { distilledTimesteps, samplerFor } from './sampler-choice.js';
 import { type StepRange, stepRange } from './step-range.js';
 import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
@@ -70,6 +71,11 @@ export interface GenerateOptions
   readonly denoisingStart?: number | undefined;
   /** Stops at this share of the noise schedule; a refiner goes on from there. */
   readonly denoisingEnd?: number | undefined;
+  /**
+   * Whether large pictures pass the autoencoder in bands of rows, which takes a fraction of the memory
+   * and changes nothing but rounding. Default auto: above about 512×512, always in low memory.
+   */
+  readonly tiling?: Tiling | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -104,6 +110,7 @@ export interface GenerationRequest extends PictureSize {
   /** [channels, height, width]. */
   readonly latentShape: readonly [number, number, number];
   readonly timeIds: TimeIds;
+  readonly tiling: Tiling;
   readonly warnings: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
@@ -169,6 +176,7 @@ export async function resolveRequest(
       wantsAestheticScore: model.wantsAestheticScore,
       fromPicture: task !== 'text',
     }),
+    tiling: oneOf('tiling', options.tiling, tilings),
     warnings: [...(picture?.warnings ?? []), ...ranged.warnings],
     signal: options.signal,
   };

@@ -273,8 +273,12 @@ export class TextToImage implements AsyncDisposable {
     const prepared = { request, conditionings, source };
     for (const [image, seed] of request.seeds.entries()) {
       const latents = yield* this.#steps(prepared, image, seed);
-      const { signal, task } = request;
-      const drawn = await decodeLatents(this.#model, this.#sessions, latents, { task, signal });
+      const { signal, task, tiling } = request;
+      const drawn = await decodeLatents(this.#model, this.#sessions, latents, {
+        task,
+        tiling,
+        signal,
+      });
       const pixels = request.picture?.finish(drawn) ?? drawn;
       const facts = await orAborted('generate', this.#facts, signal);
       const recipe = recipeOf(record, seed, { facts, run: this.#origin, pixels: pixels.pixels });

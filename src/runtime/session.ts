@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly threads?: number | undefined;
   /** Weights stay in their files' pages instead of being copied in a faster layout. */
   readonly shareWeights?: boolean;
+  /** Memory of a run is given back after it instead of being kept for the next one. */
+  readonly returnsMemory?: boolean;
   /** Names of ONNX Runtime's own rewrites to leave out. */
   readonly withoutOptimizers?: readonly string[];
   /** Prefix of a profile file written when the session is disposed. */
@@ -56,6 +58,7 @@ function fromOrt(tensor: ort.Tensor): TensorData {
 
 function creationOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
   const { threads, shareWeights, withoutOptimizers, profilePrefix, device = 'cpu' } = options;
+  const arena = options.returnsMemory ? { enableCpuMemArena: false, enableMemPattern: false } : {};
   const session: Record<string, string> = { model_external_initializers_file_folder_path: '/' };
   if (shareWeights) session.disable_prepacking = '1';
   const extra: Record<string, unknown> = { session };
@@ -65,9 +68,11 @@ function creationOptions(options: SessionOptions): ort.InferenceSession.SessionO
   return {
     // What a device cannot compute is left to the processor.
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
-    graphOptimizationLevel: 'all',
+    // The last level copies the weights of convolutions in blocks of channels.
+    graphOptimizationLevel: shareWeights ? 'extended' : 'all',
     logSeverityLevel: 3,
     extra,
+    ...arena,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
   };
