@@ -1,4 +1,5 @@
 /** @file How a pipeline holds its models in memory, and in which precision it multiplies. */
+import { complain } from '../core/errors.js';
 import { quantiseLinear } from '../graph/rewrites/quantise-linear.js';
 import type { Graph } from '../graph/tensor.js';
 import type { LoadOptions } from '../runtime/engine.js';
@@ -18,6 +19,21 @@ export interface RunMode {
 }
 
 export const plainMode: RunMode = { lowMemory: false, precision: 'f32' };
+
+/** Fills in the defaults. Throws USAGE for an unknown precision. */
+export function runMode(asked: {
+  readonly lowMemory?: boolean | undefined;
+  readonly precision?: Precision | undefined;
+}): RunMode {
+  const { lowMemory = false, precision = 'f32' } = asked;
+  if (precisions.includes(precision)) return { lowMemory, precision };
+  throw complain('USAGE', {
+    where: 'precision',
+    expected: `one of ${precisions.join(', ')}`,
+    got: `${precision}`,
+    next: 'Leave it out to compute in f32.',
+  });
+}
 
 /** The graph of the denoiser as the mode wants it. */
 export function inPrecision(graph: Graph, { precision }: RunMode): Graph {
