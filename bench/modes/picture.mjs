@@ -49,7 +49,7 @@ const result = { mode: values.mode, size: Number(values.size), loads: [], steps:
 try {
   const start = performance.now();
   let last = start;
-  await using pipe = await TextToImage.fromPretrained(folder.path, {
+  const pipe = await TextToImage.fromPretrained(folder.path, {
     ...modes[values.mode],
     threads: Number(values.threads),
     previewDecoder: values.decoder,
@@ -69,6 +69,7 @@ try {
     if (event.kind === 'image') finish(event.picture);
   }
   result.total = seconds(start);
+  await pipe.dispose();
 } finally {
   memory.stop();
   folder.dispose();

@@ -37,7 +37,7 @@ const vae = { ...parseComponent('AutoencoderKL', json), name: 'vae', weights };
 const side = Number(values.size);
 
 async function run(tiling) {
-  await using engine = Engine.start({ threads: Number(values.threads) });
+  const engine = Engine.start({ threads: Number(values.threads) });
   const sessions = new SessionCache(engine);
   await engine.whenReady();
   const before = anonymousMiB();
@@ -57,6 +57,7 @@ async function run(tiling) {
   const seconds = (performance.now() - start) / 1000;
   const extraMiB = Math.round(memory.lap() - before);
   memory.stop();
+  await engine.dispose();
   process.stdout.write(
     `${JSON.stringify({ task: values.task, side, tiling, seconds, extraMiB })}\n`,
   );

@@ -200,7 +200,14 @@ async function* draw(
     const { threads, device, precision } = values;
     await using pipeline = await TextToImage.fromPretrained(path, {
       ...job.replay?.model,
-      ...given({ ...options, ...additions(values, folder), threads, device, precision, lowMemory: values['low-memory'] }),
+      ...given({
+        ...options,
+        ...additions(values, folder),
+        threads,
+        device,
+        precision,
+        lowMemory: values['low-memory'],
+      }),
       signal,
     });
     yield* pipeline.warnings;

@@ -3,6 +3,7 @@
  * the deep half of the UNet only now and then (DeepCache, Ma et al. 2023, arXiv 2312.00858).
  */
 import { complain } from '../core/errors.js';
+import type { Recipe } from './provenance/recipe.js';
 import type { StepRange } from './step-range.js';
 
 export interface FastOptions {
@@ -105,12 +106,13 @@ export const reportOf = ({ interval, branch, guidance }: Settings): Settings => 
 
 /** As in infotexts and messages. */
 export function fastText({
-  guidance: [from, to],
+  guidedFrom,
+  guidedTo,
   interval,
   branch,
-  smallDecoder,
-}: Settings & Pick<FastReport, 'smallDecoder'>): string {
+  decoder,
+}: NonNullable<Recipe['fast']>): string {
   const cached = interval === 1 ? [] : [`UNet every ${interval} steps down from branch ${branch}`];
-  const drawn = smallDecoder ? ['small decoder'] : [];
-  return [`guidance ${from} to ${to}`, ...cached, ...drawn].join('; ');
+  const drawn = decoder === undefined ? [] : ['small decoder'];
+  return [`guidance ${guidedFrom} to ${guidedTo}`, ...cached, ...drawn].join('; ');
 }

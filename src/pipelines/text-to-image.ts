@@ -30,7 +30,12 @@ import { previewLatents } from './preview.js';
 import { type AltText, describePicture } from './provenance/alt-text.js';
 import { type ModelFacts, type ModelOrigin, readModelFacts } from './provenance/model-facts.js';
 import type { Recipe } from './provenance/recipe.js';
-import { type RecordedRun, recipeOf, requestRecord } from './provenance/record-picture.js';
+import {
+  fastRecord,
+  type RecordedRun,
+  recipeOf,
+  requestRecord,
+} from './provenance/record-picture.js';
 import { type Precision, runMode } from './run-mode.js';
 import { SessionCache } from './session-cache.js';
 import { encodeSource } from './start-latents.js';
@@ -281,7 +286,7 @@ export class TextToImage implements AsyncDisposable {
     ];
     for (const message of warnings) yield { kind: 'warning', message };
     let start = performance.now();
-    const record = requestRecord(request, asked);
+    const record = requestRecord(request, asked, this.#smallDecoderPath(request));
     this.#facts ??= readModelFacts(this.#model, this.#origin, this.#hashing.signal);
     this.#facts.catch(() => undefined); // Told when the first picture is there.
     const conditionings = await encodeRequest(this.#model, this.#sessions, request);
@@ -373,11 +378,17 @@ export class TextToImage implements AsyncDisposable {
     return small && latentFactor(small) === latentFactor(vae) ? small : vae;
   }
 
+  #smallDecoderPath(request: GenerationRequest): string | undefined {
+    const isOwn = this.#decoderFor(request) === this.#model.vae;
+    return isOwn ? undefined : this.#origin.previewDecoder;
+  }
+
   #fastWarnings(request: GenerationRequest, { fast: asked }: GenerateOptions): string[] {
     const { fast } = request;
     if (!fast) return [];
-    const smallDecoder = this.#decoderFor(request) !== this.#model.vae;
-    const text = fastText({ ...reportOf(fast), smallDecoder });
+    const decoder = this.#smallDecoderPath(request);
+    const smallDecoder = decoder !== undefined;
+    const text = fastText(fastRecord(fast, decoder));
     const isVain = typeof asked === 'object' && asked.interval !== undefined && asked.interval > 1;
     return [
       `fast: not the exact picture (${text}).`,
@@ -396,7 +407,7 @@ export class TextToImage implements AsyncDisposable {
     { tally, ...drawn }: Pixels & Made,
   ): GeneratedImage {
     const { prompt, negativePrompt, steps, guidance, sampler, clipSkip, fast } = request;
-    const smallDecoder = this.#decoderFor(request) !== this.#model.vae;
+    const smallDecoder = this.#smallDecoderPath(request) !== undefined;
     return {
       ...drawn,
       prompt,

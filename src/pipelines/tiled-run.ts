@@ -53,7 +53,8 @@ export async function runAutoencoder(
   try {
     return await run.outputs();
   } finally {
-    await sessions.dropStores(run.stores);
+    // In its turn; an abort does not wait for it.
+    void sessions.dropStores(run.stores);
   }
 }
 

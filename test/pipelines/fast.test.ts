@@ -7,6 +7,7 @@ import { skipConnections, unet2dCondition } from '../../src/models/unet-2d-condi
 import { fastPlan } from '../../src/pipelines/fast-plan.js';
 import type { GenerateOptions } from '../../src/pipelines/generation-request.js';
 import { infotext } from '../../src/pipelines/infotext.js';
+import { generateOptionsOf, modelOptionsOf } from '../../src/pipelines/provenance/replay.js';
 import { type GeneratedImage, TextToImage } from '../../src/pipelines/text-to-image.js';
 import { values } from '../graph/case.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
@@ -149,7 +150,7 @@ describe('a picture', () => {
     // Guided steps 0, 1, 2 take two calls; steps 0, 2 and 4 the whole network.
     const report = { full: 2 + 2 + 1, shallow: 2 + 1, unguided: 2 };
     expect(picture.fast).toEqual({ ...fast, ...report, branch: 0, smallDecoder: false });
-    expect(infotext(picture, '1')).toContain('Fast: guidance 0 to 0.6; UNet every 2 steps');
+    expect(infotext(picture)).toContain('Fast: guidance 0 to 0.6; UNet every 2 steps');
   });
 
   it('of a sampler of second order, from a picture, under a mask, is drawn too', async () => {
@@ -193,6 +194,9 @@ it('the preview decoder, where given, draws the picture', async () => {
   const { images, warnings } = await pipe.generate('a', { ...small, fast });
   expect(images[0]!.fast).toMatchObject({ smallDecoder: true });
   expect(warnings[0]).toContain('small decoder');
+  const { recipe } = images[0]!;
+  expect(generateOptionsOf(recipe).fast).toEqual({ ...fast, branch: 0 });
+  expect(modelOptionsOf(recipe)).toMatchObject({ previewDecoder });
   const exact = await pipe.generate('a', small);
   expect(exact.images[0]!.latents.data).toEqual(images[0]!.latents.data);
   expect(exact.images[0]!.pixels).not.toEqual(images[0]!.pixels);

@@ -7,6 +7,8 @@ import { clipText } from '../../src/models/clip-text.js';
 import { Scope } from '../../src/models/registry.js';
 import type { GenerateOptions } from '../../src/pipelines/generation-request.js';
 import type { ModelPart } from '../../src/pipelines/model-part.js';
+import { readRecipe, recipeJson } from '../../src/pipelines/provenance/recipe.js';
+import { modelOptionsOf } from '../../src/pipelines/provenance/replay.js';
 import { plainMode } from '../../src/pipelines/run-mode.js';
 import { SessionCache } from '../../src/pipelines/session-cache.js';
 import {
@@ -128,6 +130,8 @@ describe('8-bit linear layers', () => {
       const rounded = await draw(folder.path, { precision: 'int8' });
       const lean = await draw(folder.path, { precision: 'int8', lowMemory: true });
       const norm = (values: Float32Array): number => Math.hypot(...values);
+      const again = modelOptionsOf(readRecipe(recipeJson(lean.recipe)));
+      expect(again).toMatchObject({ precision: 'int8', lowMemory: true });
       for (const { latents } of [rounded, lean]) {
         const error = latents.data.map((value, i) => value - plain.latents.data[i]!);
         expect(norm(error)).toBeGreaterThan(0);
