@@ -90,7 +90,8 @@ export class SessionCache {
 
   #load(key: string, job: Job): Entry {
     const { part } = job;
-    if (!job.rows) this.#onLoad?.(part.name);
+    // Bands take many forms; the first one tells.
+    if (!job.rows || !this.loaded.includes(part.name)) this.#onLoad?.(part.name);
     const session = this.mode.lowMemory
       ? this.#dispose(this.#surplus(job, 1)).then(() => this.#sessionOf(job))
       : this.#sessionOf(job);

@@ -1,15 +1,12 @@
 /** @file Runs an autoencoder in bands of rows, equal to the whole up to rounding: norms get the statistics of all bands. */
 import { internal } from '../core/errors.js';
-import {
-  elementCount,
-  type FloatTensor,
-  floatTensor,
-  type TensorData,
-} from '../core/tensor-data.js';
+import { elementCount, type FloatTensor, type TensorData } from '../core/tensor-data.js';
 import { type Band, bandOf, cutAt, groupMoments, type Rows } from '../graph/bands.js';
 import { type Graph, input, type Tensor, type TensorOf } from '../graph/tensor.js';
 import type { KeptRows, RowTraffic } from '../runtime/row-store.js';
+import { GroupMoments } from './group-moments.js';
 import type { ModelPart } from './model-part.js';
+import { bandsOf, rowsOf, stackedRows } from './picture-rows.js';
 import type { Tiling } from './run-mode.js';
 import { floatOutput, type Job, type SessionCache } from './session-cache.js';
 import {
@@ -69,39 +66,6 @@ interface TiledJob {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Count, mean and summed squared deviation of each group, over the rows seen so far (Chan et al. 1979). */
-class Moments {
-  readonly #mean: Float64Array;
-  readonly #squares: Float64Array;
-  #count = 0;
-
-  constructor(groups: number) {
-    this.#mean = new Float64Array(groups);
-    this.#squares = new Float64Array(groups);
-  }
-
-  add(count: number, mean: Float32Array, squares: Float32Array): void {
-    const all = this.#count + count;
-    mean.forEach((value, i) => {
-      const delta = value - this.#mean[i]!;
-      this.#mean[i]! += (delta * count) / all;
-      this.#squares[i]! += squares[i]! + (delta * delta * this.#count * count) / all;
-    });
-    this.#count = all;
-  }
-
-  /** What `bandOf` wants fed: the mean, and 1/√(variance + eps). */
-  feeds(name: string, eps: number): [string, FloatTensor][] {
-    const scale = this.#squares.map((value) => 1 / Math.sqrt(value / this.#count + eps));
-    const column = (values: Float64Array): FloatTensor =>
-      floatTensor(Float32Array.from(values), [values.length, 1]);
-    return [
-      [`${name} mean`, column(this.#mean)],
-      [`${name} scale`, column(scale)],
-    ];
-  }
-}
-
 interface BandStep {
   readonly pass: Pass;
   /** Position of the pass. */
@@ -133,13 +97,12 @@ class TiledRun {
   }
 
   async outputs(): Promise<ReadonlyMap<string, TensorData>> {
-    const { regions, graph, source, limits } = this.#job;
+    const { regions, graph, limits } = this.#job;
     await this.#before();
     for (const [i, pass] of passesOf(regions, limits).entries()) await this.#pass(pass, i);
     const rest = [...graph].filter(([name]) => !this.#outputs.has(name));
     if (rest.length === 0) return this.#outputs;
     const cuts = new Map(regions.exits.map((exit) => [exit, this.#nameOf(exit)]));
-    if (regions.entries.includes(source)) cuts.delete(source);
     const reads = new Map(regions.exits.map((exit) => [this.#nameOf(exit), this.#whole(exit)]));
     const job = this.#jobOf('after', () => cutAt(new Map(rest), cuts), { reads });
     for (const [name, value] of await this.#sessions.run(job)) this.#outputs.set(name, value);
@@ -161,7 +124,7 @@ class TiledRun {
   async #pass(pass: Pass, index: number): Promise<void> {
     const { target, norms, dying, height } = pass;
     const names = [...this.#job.graph].flatMap(([name, node]) => (node === target ? name : []));
-    const moments = norms.map(({ attributes }) => new Moments(attributes.groups));
+    const moments = norms.map(({ attributes }) => new GroupMoments(attributes.groups));
     const collected: FloatTensor[] = [];
     const sources = { stored: this.#storedNames(), norms: this.#norms };
     const bands = bandsOf(target, height).map((rows) => ({
@@ -260,39 +223,4 @@ class TiledRun {
     const rows = reads.get(this.#nameOf(source));
     return rows ? feeds.set(this.#nameOf(source), rowsOf(value, rows)) : feeds;
   }
-}
-
-function bandsOf(target: Tensor, rows: number): Rows[] {
-  const height = target.shape[2]!;
-  return Array.from({ length: Math.ceil(height / rows) }, (_, i) => ({
-    from: i * rows,
-    to: Math.min((i + 1) * rows, height),
-  }));
-}
-
-/** Rows of a picture [1, c, h, w]. */
-function rowsOf({ data, shape }: FloatTensor, { from, to }: Rows): FloatTensor {
-  const [, channels, height, width] = shape as [number, number, number, number];
-  const size = (to - from) * width;
-  const out = new Float32Array(channels * size);
-  for (let c = 0; c < channels; c++) {
-    const at = (c * height + from) * width;
-    out.set(data.subarray(at, at + size), c * size);
-  }
-  return floatTensor(out, [1, channels, to - from, width]);
-}
-
-/** Bands [1, c, rows, w] one below the other. */
-function stackedRows(bands: readonly FloatTensor[], shape: readonly number[]): FloatTensor {
-  const [, channels, height, width] = shape as [number, number, number, number];
-  const out = new Float32Array(channels * height * width);
-  let from = 0;
-  for (const { data, shape: own } of bands) {
-    const size = own[2]! * width;
-    for (let c = 0; c < channels; c++) {
-      out.set(data.subarray(c * size, (c + 1) * size), (c * height + from) * width);
-    }
-    from += own[2]!;
-  }
-  return floatTensor(out, shape);
 }
