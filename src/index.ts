@@ -106,6 +106,7 @@ export {
 export { candidateSheet, type SheetEntry } from './pipelines/candidate-sheet.js';
 export type { Pixels } from './pipelines/decode-latents.js';
 export type { EncodeMode } from './pipelines/encode-picture.js';
+export type { FastOptions, FastReport } from './pipelines/fast-plan.js';
 export type { FitMode } from './pipelines/fit-picture.js';
 export type { GenerateOptions } from './pipelines/generation-request.js';
 export { infotext } from './pipelines/infotext.js';
@@ -130,6 +131,7 @@ export type { MetadataLevel } from './pipelines/provenance/marks.js';
 export { type Provenance, readProvenance } from './pipelines/provenance/read-provenance.js';
 export { type Recipe, readRecipe, recipeJson } from './pipelines/provenance/recipe.js';
 export { differencesOf, generateOptionsOf, modelOptionsOf } from './pipelines/provenance/replay.js';
+export type { Precision, Tiling } from './pipelines/run-mode.js';
 export { listSamplers, type SamplerListing } from './pipelines/samplers.js';
 export {
   type ChoiceOptions,

@@ -35,6 +35,8 @@ export const someRecipe: Recipe = {
   onlyMasked: undefined,
   denoisingStart: undefined,
   denoisingEnd: undefined,
+  tiling: undefined,
+  fast: undefined,
   sizes: undefined,
   model: {
     name: 'mine',
@@ -52,6 +54,8 @@ export const someRecipe: Recipe = {
   run: {
     device: 'cpu',
     threads: 2,
+    memory: undefined,
+    precision: undefined,
     cores: 2,
     platform: 'linux-x64',
     engine: 'onnxruntime 1.30.0',

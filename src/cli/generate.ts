@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { encodePng } from '../formats/png.js';
 import type { Captioner } from '../metrics/captioner.js';
 import type { BestOfReport } from '../pipelines/best-of.js';
+import type { FastReport } from '../pipelines/fast-plan.js';
 import type { GenerateOptions } from '../pipelines/generation-request.js';
 import { type AltText, describePicture } from '../pipelines/provenance/alt-text.js';
 import { encodePicture } from '../pipelines/provenance/encode-file.js';
@@ -79,6 +80,8 @@ export interface ImageRecord {
   readonly variationStrength?: number;
   /** Of pictures drawn from a picture. */
   readonly strength?: number;
+  /** What the fast mode left out. */
+  readonly fast?: FastReport;
 }
 
 /** What was drawn, in the order of the seeds. */
@@ -194,10 +197,17 @@ async function* draw(
   };
   try {
     show({ label: say('generate.loading'), done: 0, total: 0 });
-    const { threads, device } = values;
+    const { threads, device, precision } = values;
     await using pipeline = await TextToImage.fromPretrained(path, {
       ...job.replay?.model,
-      ...given({ ...options, ...additions(values, folder), threads, device }),
+      ...given({
+        ...options,
+        ...additions(values, folder),
+        threads,
+        device,
+        precision,
+        lowMemory: values['low-memory'],
+      }),
       signal,
     });
     yield* pipeline.warnings;
@@ -253,11 +263,12 @@ async function seenIn(
 
 /** What is added to the model; paths are relative to the folder the command runs in. */
 function additions(
-  { vae, lora, embedding, prediction }: OptionValues,
+  { vae, lora, embedding, prediction, 'preview-decoder': decoder }: OptionValues,
   folder: string,
 ): FromPretrainedOptions {
   return {
     vae: vae === undefined ? undefined : resolve(folder, vae),
+    previewDecoder: decoder === undefined ? undefined : resolve(folder, decoder),
     loras: lora?.map(({ path, weight }) => ({ path: resolve(folder, path), weight })),
     textualInversions: embedding?.map((path) => ({ path: resolve(folder, path) })),
     predictionType: prediction,
@@ -290,6 +301,8 @@ function drawOptions(job: Job, signal: AbortSignal): GenerateOptions {
     schedule,
     noiseSource: noise,
     clipSkip: values['clip-skip'],
+    tiling: values.tile,
+    fast: values.fast,
     init,
     mask,
     origins,
@@ -352,6 +365,7 @@ async function* keep(
     ...(variationSeed !== undefined && { variationSeed: jsonSeed(variationSeed) }),
     ...(variationStrength !== undefined && { variationStrength }),
     ...(strength !== undefined && { strength }),
+    ...(image.fast && { fast: image.fast }),
   };
   yield { record, recipe: image.recipe };
 }

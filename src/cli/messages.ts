@@ -142,6 +142,13 @@ export const english = {
     'a1111 (default) reads (word:1.3), [word], BREAK, AND and long prompts; plain reads as diffusers',
   'option.noise': 'whose random numbers: cpu (default, torch) or cuda (the webui’s NV)',
   'option.device': 'where to compute: cpu (default), cuda, webgpu, coreml or dml',
+  'option.tile':
+    'whether large pictures pass the autoencoder in bands: auto (default), never or always',
+  'option.low-memory': 'least memory, slower: weights stay in their files, one component at a time',
+  'option.precision': 'of linear layers: f32 (default, exact) or int8 (faster, not exact)',
+  'option.fast':
+    'faster and not exact: guidance in part of the steps, most of the UNet now and then',
+  'option.preview-decoder': 'folder of a small decoder (TAESD); --fast draws the picture with it',
   'option.vae': 'folder or file of an autoencoder to use instead of the model’s own',
   'option.lora': 'LoRA file to add, with its weight; may be given several times',
   'option.embedding': 'textual inversion whose word the prompt may use; may be given several times',

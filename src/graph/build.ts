@@ -149,6 +149,10 @@ export const logSoftmax = along('LogSoftmax');
 /** [.., m, k] × [.., k, n]; batch axes broadcast. */
 export const matmul = (a: Tensor, b: Tensor): Tensor => node('MatMul', [a, b], {});
 
+/** The same product in 8 bits: x [.., m, k], weight [k, n], bias [n], f32. */
+export const int8Matmul = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
+  node('Int8MatMul', bias ? [x, weight, bias] : [x, weight], {});
+
 export interface ConvOptions {
   readonly stride?: number | Pair;
   /** One number for all sides, or [top, left, bottom, right]. */

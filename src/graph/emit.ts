@@ -11,6 +11,7 @@ import {
   rmsNormForm,
   siluForm,
 } from './composite.js';
+import { emitInt8MatMul } from './emit-int8.js';
 import {
   emitAttention,
   emitAveragePoolAdjoint,
@@ -251,6 +252,7 @@ export const emitRules: EmitRules = {
   Softmax: withAxis('Softmax'),
   LogSoftmax: withAxis('LogSoftmax'),
   MatMul: plain('MatMul'),
+  Int8MatMul: emitInt8MatMul,
   Conv: emitConv,
   ConvTranspose: emitConvTranspose,
   ConvWeightGrad: emitConvWeightGrad,

@@ -252,6 +252,7 @@ export const gradientRules: Rules = {
   ReduceMax: extreme,
   ReduceMin: extreme,
   ArgMax: notDifferentiable,
+  Int8MatMul: notDifferentiable,
   CumSum: linear((g, { attributes: { axis } }) => flip(cumSum(flip(g, axis), axis), axis)),
   Softmax: (g, node) => [
     () => {

@@ -1,5 +1,6 @@
 /** @file Interpreter kernels: matrix product, attention and the normalisations. */
 import { elementCount } from '../core/tensor-data.js';
+import { smallestScale } from './emit-int8.js';
 import { broadcastIndices, type Kernel, type Kernels } from './interpret-kernel.js';
 
 const matMul: Kernel<'MatMul'> = (inputs, node) => {
@@ -18,6 +19,46 @@ const matMul: Kernel<'MatMul'> = (inputs, node) => {
         const [row, to] = [startB + p * n, start + i * n];
         for (let j = 0; j < n; j++) out[to + j]! += left * b[row + j]!;
       }
+    }
+  }
+  return out;
+};
+
+/** Nearest whole number, halves to even. */
+function roundEven(value: number): number {
+  const whole = Math.round(value);
+  return whole - value === 0.5 && whole % 2 !== 0 ? whole - 1 : whole;
+}
+
+const f = Math.fround;
+
+/** Rounds in f32, as what is compared with it does: half a step apart is far apart. */
+const int8MatMul: Kernel<'Int8MatMul'> = (inputs, node) => {
+  const [x, weight, bias] = inputs as [Float64Array, Float64Array, Float64Array?];
+  const [k, n] = node.inputs[1]!.shape as [number, number];
+  const least = Math.min(
+    0,
+    x.reduce((a, b) => Math.min(a, b), 0),
+  );
+  const range = x.reduce((a, b) => Math.max(a, b), 0) - least;
+  const step = f(f(range) / 255) || 1;
+  const zero = roundEven(f(f(-least) / step));
+  const levels = x.map((value) => {
+    const level = roundEven(f(f(value) / step)) + zero;
+    return Math.min(255, Math.max(0, level)) - zero;
+  });
+  const out = new Float64Array(elementCount(node.shape));
+  for (let j = 0; j < n; j++) {
+    let largest = 0;
+    for (let p = 0; p < k; p++) largest = Math.max(largest, Math.abs(weight[p * n + j]!));
+    const scale = Math.max(f(f(largest) / 63), smallestScale);
+    const column = Float64Array.from({ length: k }, (_, p) =>
+      roundEven(f(f(weight[p * n + j]!) / scale)),
+    );
+    for (let i = 0; i < out.length / n; i++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += levels[i * k + p]! * column[p]!;
+      out[i * n + j] = sum * step * scale + (bias?.[j] ?? 0);
     }
   }
   return out;
@@ -148,6 +189,7 @@ const batchNorm: Kernel<'BatchNorm'> = (inputs, node) => {
 
 export const linearKernels = {
   MatMul: matMul,
+  Int8MatMul: int8MatMul,
   Attention: attention,
   LayerNorm: layerNorm,
   InvStdDev: invStdDev,

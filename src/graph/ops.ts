@@ -99,6 +99,8 @@ export interface OpAttributes {
   LogSoftmax: Axis;
   // Linear algebra
   MatMul: None;
+  /** MatMul of values rounded to whole numbers: see `Int8MatMul` in shape.ts. */
+  Int8MatMul: None;
   Conv: ConvAttributes;
   ConvTranspose: ConvAttributes & { readonly outputPadding: Pair };
   /** Gradient of Conv by its weight; bilinear in the input and the output's gradient. */
@@ -205,6 +207,7 @@ export const arity: { readonly [K in Op]: readonly [number, number] } = {
   Softmax: [1, 1],
   LogSoftmax: [1, 1],
   MatMul: [2, 2],
+  Int8MatMul: [2, 3],
   Conv: [2, 3],
   ConvTranspose: [2, 3],
   ConvWeightGrad: [2, 2],

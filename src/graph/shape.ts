@@ -280,6 +280,21 @@ export const shapeRules: Rules = {
     if (!fits || !batch) refuse('MatMul', '[.., m, k] and [.., k, n]', inputs);
     return { shape: [...batch, a.shape.at(-2)!, b.shape.at(-1)!], dtype };
   },
+  // x [.., m, k], weight [k, n], bias [n] -> [.., m, n]; x rounds to 256 levels between its least and
+  // largest value and 0, weight to -63..63 of each column's largest: 7 bits, as sums of two products of
+  // 8 bits saturate in 16 bits on processors without VNNI
+  Int8MatMul: (inputs) => {
+    const [x, weight, bias] = inputs as [Tensor, Tensor, Tensor | undefined];
+    const dtype = wantFloat('Int8MatMul', inputs);
+    if (dtype !== 'f32') refuse('Int8MatMul', 'f32 inputs', inputs);
+    wantRank('Int8MatMul', 2, weight);
+    const [k, n] = weight.shape as [number, number];
+    if (x.shape.length < 2 || x.shape.at(-1) !== k) {
+      refuse('Int8MatMul', '[.., m, k] and [k, n]', inputs);
+    }
+    if (bias) wantShape('Int8MatMul', 'a bias', [n], bias);
+    return { shape: [...x.shape.slice(0, -1), n], dtype };
+  },
   // x [n, in, h, w], weight [out, in/groups, kh, kw], bias [out] -> [n, out, h', w']
   Conv: (inputs, attributes) => {
     const [x, weight, bias] = inputs as [Tensor, Tensor, Tensor | undefined];

@@ -40,10 +40,26 @@ export interface Unet2dConditionInputs {
   readonly addedConditions?: AddedConditions | undefined;
   /** Training only: masks for the dropout inside residual blocks. */
   readonly dropoutMask?: DropoutMask | undefined;
+  readonly below?: Below | undefined;
+}
+
+/** A place on the way up: what comes from below, before a skip connection joins it. */
+export interface Below {
+  /** The skip connection, 0 for the outermost; see `skipConnections`. */
+  readonly branch: number;
+  /** Looks at the features from below [n, c, h, w], or puts others in their place. */
+  readonly pass: (features: Tensor) => Tensor;
+}
+
+/** How many skip connections the network has. */
+export function skipConnections({ layersPerBlock, downBlockTypes }: Unet2dConditionConfig): number {
+  const layers = layersPerBlock.reduce((sum, count) => sum + count, 0);
+  return layers + downBlockTypes.length;
 }
 
 /** What all blocks need. */
 interface Shared {
+  readonly below: Below | undefined;
   readonly config: Unet2dConditionConfig;
   readonly time: Tensor;
   readonly context: Tensor;
@@ -56,14 +72,14 @@ export function unet2dCondition(
   config: Unet2dConditionConfig,
   inputs: Unet2dConditionInputs,
 ): Tensor {
-  const { sample, encoderHiddenStates, dropoutMask } = inputs;
+  const { sample, encoderHiddenStates, dropoutMask, below } = inputs;
   const { encoderHidDim, crossAttentionDim } = config;
   const time = timeEmbedding(scope, config, inputs);
   const context =
     encoderHidDim === undefined
       ? encoderHiddenStates
       : linear(scope.child('encoder_hid_proj'), encoderHiddenStates, crossAttentionDim[0]!);
-  const shared: Shared = { config, time, context, dropoutMask };
+  const shared: Shared = { below, config, time, context, dropoutMask };
 
   const centred = config.centerInputSample ? g.sub(g.mul(sample, 2), 1) : sample;
   const kernel = config.convInKernel;
@@ -256,7 +272,9 @@ function upBlock(scope: Scope, x: Tensor, i: number, shared: Shared, skips: Tens
   const crosses = config.upBlockTypes[i] === 'CrossAttnUpBlock2D';
   let h = x;
   for (let layer = 0; layer <= config.layersPerBlock[level]!; layer++) {
-    h = g.concat([h, skips.pop()!], 1);
+    const skip = skips.pop()!;
+    if (shared.below?.branch === skips.length) h = shared.below.pass(h);
+    h = g.concat([h, skip], 1);
     h = resnetBlock(scope.child('resnets').child(layer), h, time, resnet);
     if (crosses) {
       const layers = config.upTransformerLayers[i]![layer]!;

@@ -1,13 +1,15 @@
 /** @file Stage 3, latents to pixels: the decoder with diffusers' scaling, then 8-bit RGB. */
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import * as g from '../graph/build.js';
-import { type Graph, input, type Tensor } from '../graph/tensor.js';
+import type { Graph, Tensor } from '../graph/tensor.js';
 import { autoencoderKlDecode } from '../models/autoencoder-kl.js';
 import { autoencoderTinyDecode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../models/registry.js';
 import type { Family, Task } from './families.js';
+import type { Tiling } from './run-mode.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
 import type { Autoencoder, TextToImageModel } from './text-to-image-model.js';
+import { runAutoencoder } from './tiled-run.js';
 
 /** 8-bit RGB, rows from the top, channels interleaved. */
 export interface Pixels {
@@ -21,6 +23,8 @@ export interface DecodeOptions {
   /** Averages squares of this side first, for a smaller and cheaper picture. Default 1. */
   readonly shrink?: number;
   readonly task?: Task;
+  /** Default: as the size asks for. */
+  readonly tiling?: Tiling | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -45,31 +49,40 @@ export async function decodeLatents(
   { vae, family }: Pick<TextToImageModel, 'vae' | 'family'>,
   sessions: SessionCache,
   latents: FloatTensor,
-  { shrink = 1, task, signal }: DecodeOptions = {},
+  { shrink = 1, task, tiling, signal }: DecodeOptions = {},
 ): Promise<Pixels> {
   const { shape } = latents;
   // diffusers' inpainting pipeline of SD 3 leaves the shift out when it decodes.
   const isUnshifted = task === 'inpaint' && family.latentScaling === 'shift';
   const scaling = isUnshifted ? 'factor' : family.latentScaling;
-  const outputs = await sessions.run({
+  const outputs = await runAutoencoder(sessions, {
     part: vae,
     form: `${shape.join('x')} / ${shrink}, ${scaling}`,
-    build: () => decoderGraph(vae, scaling, { shape, shrink }),
-    feeds: new Map([['latents', latents]]),
+    build: (given) => decoderGraph(vae, scaling, { given, shrink }),
+    source: ['latents', latents],
+    tiling: shrink === 1 ? tiling : 'never',
     signal,
   });
-  const { data, shape: size } = floatOutput(outputs, 'pixels');
-  const [height, width] = size as [number, number, number];
-  return { width, height, pixels: Uint8Array.from(data) };
+  return rgbPixels(floatOutput(outputs, 'bytes'));
 }
 
-/** Input latents [1, c, h, w]; output pixels [height, width, 3], whole numbers from 0 to 255. */
+/** [1, 3, height, width] in whole numbers from 0 to 255 -> the picture. */
+function rgbPixels({ data, shape }: FloatTensor): Pixels {
+  const [, channels, height, width] = shape as [number, number, number, number];
+  const area = height * width;
+  const pixels = new Uint8Array(channels * area);
+  for (let c = 0; c < channels; c++) {
+    for (let i = 0; i < area; i++) pixels[i * channels + c] = data[c * area + i]!;
+  }
+  return { width, height, pixels };
+}
+
+/** Output bytes [1, 3, height, width], whole numbers from 0 to 255. */
 function decoderGraph(
   vae: Autoencoder,
   scaling: Family['latentScaling'],
-  { shape, shrink }: { readonly shape: readonly number[]; readonly shrink: number },
+  { given, shrink }: { readonly given: Tensor; readonly shrink: number },
 ): Graph {
-  const given = input('latents', shape);
   const small = shrink === 1 ? given : g.averagePool(given, { kernel: shrink });
   const latents = unscaled(vae, scaling, small);
   const picture =
@@ -77,10 +90,7 @@ function decoderGraph(
       ? autoencoderKlDecode(new Scope(), vae.config, latents)
       : autoencoderTinyDecode(new Scope(), vae.config, latents);
   const unit = g.clip(g.add(g.mul(picture, 0.5), 0.5), 0, 1);
-  const bytes = g.round(g.mul(unit, 255)); // [1, 3, height, width]
-  const [, channels, height, width] = bytes.shape as [number, number, number, number];
-  const flat = g.reshape(bytes, [channels, height, width]);
-  return new Map([['pixels', g.transpose(flat, [1, 2, 0])]]);
+  return new Map([['bytes', g.round(g.mul(unit, 255))]]);
 }
 
 /** Latents as the denoiser has them -> as the decoder wants them. */

@@ -4,6 +4,7 @@ import { elementCount } from '../core/tensor-data.js';
 import type { StepEvent } from '../schedulers/sampler.js';
 import type { Conditionings } from './conditionings.js';
 import { guidedDenoiser } from './denoiser.js';
+import type { CallTally } from './fast-plan.js';
 import type { GenerationRequest } from './generation-request.js';
 import type { PictureSeed } from './picture-seeds.js';
 import type { SessionCache } from './session-cache.js';
@@ -18,12 +19,17 @@ export interface Prepared {
   readonly source: EncodedSource;
 }
 
+/** One picture of them. */
+export interface Drawn extends PictureSeed {
+  readonly tally?: CallTally;
+}
+
 /** Yields every step of the picture with `seed`; returns its latents [c·h·w]. */
 export async function* denoise(
   model: TextToImageModel,
   sessions: SessionCache,
   { request, conditionings, source }: Prepared,
-  seed: PictureSeed,
+  seed: Drawn,
 ): AsyncGenerator<StepEvent, Float32Array, undefined> {
   const { latentShape, guidance, eta, signal, trajectory, range } = request;
   const noise = noiseSource(request.noiseSource, seed.seed);
@@ -35,6 +41,8 @@ export async function* denoise(
     latentShape,
     guidance,
     extraChannels,
+    plan: request.fast,
+    tally: seed.tally,
     signal,
   });
   const steps = stepStream(

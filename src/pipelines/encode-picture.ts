@@ -3,15 +3,17 @@
 import type { NoiseSource } from '../core/random-source.js';
 import { floatTensor } from '../core/tensor-data.js';
 import * as g from '../graph/build.js';
-import { type Graph, input } from '../graph/tensor.js';
+import type { Graph, Tensor } from '../graph/tensor.js';
 import { autoencoderKlEncode } from '../models/autoencoder-kl.js';
 import { autoencoderTinyEncode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../models/registry.js';
 import { statisticsOf } from './decode-latents.js';
 import type { Family } from './families.js';
 import type { PictureSize } from './picture-size.js';
+import type { Tiling } from './run-mode.js';
 import { floatOutput, type SessionCache } from './session-cache.js';
 import type { Autoencoder, TextToImageModel } from './text-to-image-model.js';
+import { runAutoencoder } from './tiled-run.js';
 
 /** Takes a sample of the distribution, or its likeliest value. */
 export type EncodeMode = 'sample' | 'mode';
@@ -28,14 +30,15 @@ export interface EncodedPicture {
 export async function encodePicture(
   { vae }: TextToImageModel,
   sessions: SessionCache,
-  { pixels, size, signal }: EncodeRequest,
+  { pixels, size, tiling, signal }: EncodeRequest,
 ): Promise<EncodedPicture> {
   const shape = [1, 3, size.height, size.width];
-  const outputs = await sessions.run({
+  const outputs = await runAutoencoder(sessions, {
     part: vae,
     form: `encode ${shape.join('x')}`,
-    build: () => encoderGraph(vae, shape),
-    feeds: new Map([['pixels', floatTensor(pixels, shape)]]),
+    build: (pictures) => encoderGraph(vae, pictures),
+    source: ['pixels', floatTensor(pixels, shape)],
+    tiling,
     signal,
   });
   const deviation = outputs.has('deviation') ? floatOutput(outputs, 'deviation').data : undefined;
@@ -45,11 +48,11 @@ export async function encodePicture(
 export interface EncodeRequest {
   readonly pixels: Float32Array;
   readonly size: PictureSize;
+  readonly tiling: Tiling;
   readonly signal: AbortSignal | undefined;
 }
 
-function encoderGraph(vae: Autoencoder, shape: readonly number[]): Graph {
-  const pictures = input('pixels', shape);
+function encoderGraph(vae: Autoencoder, pictures: Tensor): Graph {
   if (vae.className === 'AutoencoderTiny') {
     return new Map([['mean', autoencoderTinyEncode(new Scope(), vae.config, pictures)]]);
   }

@@ -5,8 +5,10 @@ import type { FloatTensor } from '../core/tensor-data.js';
 import type { Sampler, Trajectory } from '../schedulers/sampler.js';
 import type { ScheduleName } from '../schedulers/schedule-names.js';
 import { latentFactor } from './decode-latents.js';
+import { branchesOf } from './denoiser.js';
 import type { EncodeMode } from './encode-picture.js';
 import type { Task } from './families.js';
+import { type FastOptions, type FastPlan, fastPlan } from './fast-plan.js';
 import type { Guidance } from './guidance.js';
 import { type PictureOptions, type PreparedPicture, preparePicture } from './input-picture.js';
 import { inpaintingChannels } from './model-fit.js';
@@ -15,6 +17,7 @@ import { type PictureSize, pictureSize, sideFactor } from './picture-size.js';
 import type { Emphasis, PromptSyntax } from './prompt-chunks.js';
 import type { AltTextOptions } from './provenance/alt-text.js';
 import type { OriginOptions } from './provenance/record-picture.js';
+import { type Tiling, tilings } from './run-mode.js';
 import { distilledTimesteps, samplerFor } from './sampler-choice.js';
 import { type StepRange, stepRange } from './step-range.js';
 import type { GenerationDefaults, TextToImageModel } from './text-to-image-model.js';
@@ -70,6 +73,16 @@ export interface GenerateOptions
   readonly denoisingStart?: number | undefined;
   /** Stops at this share of the noise schedule; a refiner goes on from there. */
   readonly denoisingEnd?: number | undefined;
+  /**
+   * Whether large pictures pass the autoencoder in bands of rows, which takes a fraction of the memory
+   * and changes nothing but rounding. Default auto: above about 512×512, always in low memory.
+   */
+  readonly tiling?: Tiling | undefined;
+  /**
+   * Draws faster and no longer exactly: guidance in part of the steps, most of the UNet only now and
+   * then, and the preview decoder, where one was given, for the picture. Default false.
+   */
+  readonly fast?: boolean | FastOptions | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -104,6 +117,8 @@ export interface GenerationRequest extends PictureSize {
   /** [channels, height, width]. */
   readonly latentShape: readonly [number, number, number];
   readonly timeIds: TimeIds;
+  readonly tiling: Tiling;
+  readonly fast: FastPlan | undefined;
   readonly warnings: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
@@ -135,6 +150,9 @@ export async function resolveRequest(
     size.width / factor,
   ] as const;
   const ranged = rangeOf(model, options, { task, sampler, schedule, steps, size });
+  const { range, trajectory } = ranged;
+  const branches = branchesOf(model.denoiser);
+  const fast = fastPlan(options.fast, { range, order: trajectory.order, branches });
   return {
     ...size,
     ...ranged,
@@ -169,6 +187,8 @@ export async function resolveRequest(
       wantsAestheticScore: model.wantsAestheticScore,
       fromPicture: task !== 'text',
     }),
+    fast,
+    tiling: oneOf('tiling', options.tiling, tilings),
     warnings: [...(picture?.warnings ?? []), ...ranged.warnings],
     signal: options.signal,
   };

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { samplerLabel } from '../schedulers/names.js';
 import { scheduleLabels } from '../schedulers/sampler-names.js';
 import type { ScheduleName } from '../schedulers/schedule-names.js';
+import { fastText } from './fast-plan.js';
 import type { Recipe } from './provenance/recipe.js';
 
 type Setting = readonly [name: string, value: string | number | bigint | undefined];
@@ -12,7 +13,7 @@ export function infotext(
   { recipe }: { readonly recipe: Recipe },
   version = recipe.program.version,
 ): string {
-  const { model, vae, loras = [], variation, sampler, schedule } = recipe;
+  const { model, vae, loras = [], variation, sampler, schedule, fast } = recipe;
   const settings: readonly Setting[] = [
     ['Steps', recipe.steps],
     ['Sampler', samplerLabel(sampler.name ?? sampler.class)],
@@ -35,6 +36,7 @@ export function infotext(
     ['Emphasis', emphasisLabels[recipe.emphasis]],
     ['Lora hashes', hashes(loras.map(({ path, tensors }) => [path, tensors]))],
     ['TI hashes', hashes((recipe.embeddings ?? []).map(({ path, sha256 }) => [path, sha256]))],
+    ['Fast', fast && fastText(fast)],
     ['Version', `Maliang ${version}`],
   ];
   const given = settings.filter(([, value]) => value !== undefined);

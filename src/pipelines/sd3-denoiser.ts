@@ -7,6 +7,7 @@ import type { ModelPart } from './model-part.js';
 import { stacked } from './rows.js';
 
 export const sd3Kind: DenoiserKind<ModelPart<'SD3Transformer2DModel'>> = {
+  branches: () => 0,
   isToldGuidance: () => false,
   conditions: (_, rows) =>
     new Map([

@@ -5,8 +5,10 @@ import type { Graph } from '../graph/tensor.js';
 import { withBuiltParameters } from '../models/built-parameters.js';
 import type { Engine, RemoteSession } from '../runtime/engine.js';
 import { orAborted } from '../runtime/or-aborted.js';
+import type { RowTraffic } from '../runtime/row-store.js';
 import type { Values } from '../runtime/session.js';
 import type { ModelPart } from './model-part.js';
+import { loadOptions, plainMode, type RunMode } from './run-mode.js';
 
 /** What to run: a part of the model in one static form. */
 export interface Job {
@@ -15,6 +17,12 @@ export interface Job {
   readonly form: string;
   readonly build: () => Graph;
   readonly feeds: Values;
+  /** Rows of pictures kept in the engine; such forms give their memory back after each run. */
+  readonly rows?: RowTraffic | undefined;
+  /** Forms of the part to keep loaded. Default: one of a large part, four of a small one. */
+  readonly keep?: number | undefined;
+  /** Whether linear layers are quantised in this form. Default false. */
+  readonly isQuantised?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -29,6 +37,7 @@ interface Entry {
 const largePartBytes = 2 ** 29;
 
 export class SessionCache {
+  readonly mode: RunMode;
   readonly #engine: Engine;
   readonly #onLoad: ((part: string) => void) | undefined;
   readonly #warnings = new Set<string>();
@@ -36,9 +45,15 @@ export class SessionCache {
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor(engine: Engine, onLoad?: (part: string) => void) {
+  constructor(engine: Engine, onLoad?: (part: string) => void, mode: RunMode = plainMode) {
     this.#engine = engine;
     this.#onLoad = onLoad;
+    this.mode = mode;
+  }
+
+  /** Parts that are loaded now, one entry per form. */
+  get loaded(): readonly string[] {
+    return [...this.#entries.values()].map(({ part }) => part);
   }
 
   /**
@@ -46,36 +61,55 @@ export class SessionCache {
    * begun goes on, for the next run. Throws what `Engine` throws.
    */
   async run(job: Job): Promise<ReadonlyMap<string, TensorData>> {
-    const { feeds, signal } = job;
+    const { feeds, signal, rows } = job;
     const entry = this.#entryOf(job);
     entry.users++;
     try {
       const session = await orAborted('generate', entry.session, signal);
-      return await session.run(feeds, { signal });
+      return await session.run(feeds, { signal, rows });
     } finally {
       entry.users--;
-      this.#giveUp(job.part);
+      void this.#dispose(this.#surplus(job, 0));
     }
   }
 
-  #entryOf({ part, form, build }: Job): Entry {
-    const key = `${part.name}/${form}`;
-    const entry = this.#entries.get(key) ?? this.#load(key, part, build);
+  /** See `Engine.newStore`. */
+  newStore(): number {
+    return this.#engine.newStore();
+  }
+
+  dropStores(stores: readonly number[]): Promise<void> {
+    return this.#engine.dropStores(stores);
+  }
+
+  #entryOf(job: Job): Entry {
+    const key = `${job.part.name}/${job.form}`;
+    const entry = this.#entries.get(key) ?? this.#load(key, job);
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     return entry;
   }
 
-  #load(key: string, part: ModelPart, build: () => Graph): Entry {
-    this.#onLoad?.(part.name);
-    const session = this.#engine.load(withBuiltParameters(build(), part.builds ?? new Map()), {
-      weights: part.weights,
-    });
+  #load(key: string, job: Job): Entry {
+    const { part } = job;
+    // Bands take many forms; the first one tells.
+    if (!job.rows || !this.loaded.includes(part.name)) this.#onLoad?.(part.name);
+    const session = this.mode.lowMemory
+      ? this.#dispose(this.#surplus(job, 1)).then(() => this.#sessionOf(job))
+      : this.#sessionOf(job);
     session.then(
       ({ warnings }) => this.#warn(warnings),
       () => this.#entries.delete(key),
     );
     return { key, part: part.name, session, users: 0 };
+  }
+
+  #sessionOf({ part, build, rows, isQuantised = false }: Job): Promise<RemoteSession> {
+    return this.#engine.load(withBuiltParameters(build(), part.builds ?? new Map()), {
+      weights: part.weights,
+      ...(rows && { returnsMemory: true }),
+      ...loadOptions(this.mode, isQuantised),
+    });
   }
 
   /** What loads had to do without since the last call; every message once. */
@@ -93,17 +127,21 @@ export class SessionCache {
     }
   }
 
-  /** Disposes idle forms of a part beyond the number it may keep. */
-  #giveUp(part: ModelPart): void {
-    const forms = [...this.#entries.values()].filter((entry) => entry.part === part.name);
-    let surplus = forms.length - (bytesOf(part) > largePartBytes ? 1 : 4);
-    for (const entry of forms) {
-      if (surplus <= 0) return;
-      if (entry.users > 0) continue;
-      surplus--;
-      this.#entries.delete(entry.key);
-      entry.session.then((session) => session.dispose()).catch(() => undefined);
-    }
+  /** Forms that go when `coming` more of the job's part are loaded; in low memory all other parts too. */
+  #surplus({ part, keep }: Job, coming: number): Entry[] {
+    const { lowMemory } = this.mode;
+    const all = [...this.#entries.values()];
+    const forms = all.filter((entry) => entry.part === part.name);
+    const fallback = lowMemory || bytesOf(part) > largePartBytes ? 1 : 4;
+    const most = (keep ?? fallback) - coming;
+    const old = forms.slice(0, Math.max(0, forms.length - most));
+    return lowMemory ? [...old, ...all.filter((entry) => entry.part !== part.name)] : old;
+  }
+
+  async #dispose(entries: readonly Entry[]): Promise<void> {
+    const idle = entries.filter(({ users }) => users === 0);
+    for (const { key } of idle) this.#entries.delete(key);
+    await Promise.allSettled(idle.map(async ({ session }) => (await session).dispose()));
   }
 }
 

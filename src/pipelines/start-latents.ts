@@ -37,11 +37,11 @@ export async function encodeSource(
   sessions: SessionCache,
   request: GenerationRequest,
 ): Promise<EncodedSource> {
-  const { picture, signal, strength, initLatents } = request;
+  const { picture, signal, strength, initLatents, tiling } = request;
   if (!picture) return { init: undefined, masked: undefined, mask: undefined };
   const { size, pixels, mask } = picture;
   const encode = (values: Float32Array): Promise<EncodedPicture> =>
-    encodePicture(model, sessions, { pixels: values, size, signal });
+    encodePicture(model, sessions, { pixels: values, size, tiling, signal });
   const isPureNoise = mask !== undefined && strength === 1 && request.isInpainting;
   const isNeeded = !isPureNoise && initLatents === undefined;
   return {

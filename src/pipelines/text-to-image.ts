@@ -12,8 +12,9 @@ import { Engine, type EngineOptions } from '../runtime/engine.js';
 import { orAborted } from '../runtime/or-aborted.js';
 import { type BestOfOptions, type BestOfReport, bestOf } from './best-of.js';
 import { encodeRequest, textWarnings } from './conditionings.js';
-import { decodeLatents, type Pixels } from './decode-latents.js';
-import { denoise, type Prepared } from './denoise.js';
+import { decodeLatents, latentFactor, type Pixels } from './decode-latents.js';
+import { type Drawn, denoise, type Prepared } from './denoise.js';
+import { type CallTally, emptyTally, type FastReport, fastText, reportOf } from './fast-plan.js';
 import {
   defaultsOf,
   type GenerateOptions,
@@ -29,7 +30,13 @@ import { previewLatents } from './preview.js';
 import { type AltText, describePicture } from './provenance/alt-text.js';
 import { type ModelFacts, type ModelOrigin, readModelFacts } from './provenance/model-facts.js';
 import type { Recipe } from './provenance/recipe.js';
-import { type RecordedRun, recipeOf, requestRecord } from './provenance/record-picture.js';
+import {
+  fastRecord,
+  type RecordedRun,
+  recipeOf,
+  requestRecord,
+} from './provenance/record-picture.js';
+import { type Precision, runMode } from './run-mode.js';
 import { SessionCache } from './session-cache.js';
 import { encodeSource } from './start-latents.js';
 import {
@@ -61,6 +68,8 @@ export interface GeneratedImage extends Pixels {
   /** Layers of the text encoders left out. */
   readonly clipSkip: number;
   readonly noiseSource: NoiseDevice;
+  /** What the fast mode left out; undefined for exact pictures. */
+  readonly fast: FastReport | undefined;
   /** As the last step left them, [1, c, h, w]; `initLatents` of a refiner. */
   readonly latents: FloatTensor;
   readonly model: string;
@@ -116,6 +125,13 @@ export interface FromPretrainedOptions extends OpenModelOptions, AdapterOptions,
   readonly device?: Device | undefined;
   /** Folder of an AutoencoderTiny (TAESD) for the model's latents, to preview pictures at full size. */
   readonly previewDecoder?: string | undefined;
+  /**
+   * Least memory: weights stay mapped from their files, one component is loaded at a time, guidance
+   * takes one call per text and pictures pass the autoencoder in bands. Slower. Default false.
+   */
+  readonly lowMemory?: boolean | undefined;
+  /** How linear layers of the denoiser multiply: int8 is faster and no longer exact. Default f32. */
+  readonly precision?: Precision | undefined;
   /** Weight files of a variant, such as `fp16`, where a component has them. */
   readonly variant?: string | undefined;
   /** Branch, tag or commit of a hub's model; default `main`. */
@@ -174,6 +190,7 @@ export class TextToImage implements AsyncDisposable {
   ): Promise<TextToImage> {
     const { threads, device, rewrites, prepared, previewDecoder, signal, onProgress } = options;
     throwIfAborted('fromPretrained', signal);
+    const mode = runMode(options);
     const place = { ...options, onProgress: options.onDownload };
     const found = await resolveModel(path ?? builtInFolder, place);
     const engine = Engine.start({ threads, device, rewrites, prepared });
@@ -191,7 +208,7 @@ export class TextToImage implements AsyncDisposable {
       throwIfAborted('fromPretrained', signal);
       const warnings = [...found.warnings, ...model.warnings];
       const onLoad = (component: string) => onProgress?.({ stage: 'load', component });
-      const sessions = new SessionCache(engine, onLoad);
+      const sessions = new SessionCache(engine, onLoad, mode);
       const source = path === undefined ? 'builtin' : found.commit ? found.name : model.path;
       return new TextToImage({
         model: { ...model, warnings },
@@ -255,32 +272,39 @@ export class TextToImage implements AsyncDisposable {
    */
   async *stream(
     prompt: string,
-    options: GenerateOptions = {},
+    asked: GenerateOptions = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     if (this.#isDisposed) throw disposed();
-    throwIfAborted('generate', options.signal);
-    const request = await resolveRequest(this.#model, prompt, options);
-    const warnings = [...request.warnings, ...textWarnings(this.#model, request)];
+    throwIfAborted('generate', asked.signal);
+    const request = await resolveRequest(this.#model, prompt, this.#inMode(asked));
+    const warnings = [
+      ...request.warnings,
+      ...textWarnings(this.#model, request),
+      ...this.#fastWarnings(request, asked),
+    ];
     for (const message of warnings) yield { kind: 'warning', message };
     let start = performance.now();
-    const record = requestRecord(request, options);
+    const record = requestRecord(request, asked, this.#smallDecoderPath(request));
     this.#facts ??= readModelFacts(this.#model, this.#origin, this.#hashing.signal);
     this.#facts.catch(() => undefined); // Told when the first picture is there.
     const conditionings = await encodeRequest(this.#model, this.#sessions, request);
     const source = await encodeSource(this.#model, this.#sessions, request);
     const prepared = { request, conditionings, source };
     for (const [image, seed] of request.seeds.entries()) {
-      const latents = yield* this.#steps(prepared, image, seed);
-      const { signal, task } = request;
-      const drawn = await decodeLatents(this.#model, this.#sessions, latents, { task, signal });
+      const tally = emptyTally();
+      const latents = yield* this.#steps(prepared, image, { ...seed, tally });
+      const { signal, task, tiling } = request;
+      const decoder = { vae: this.#decoderFor(request), family: this.#model.family };
+      const options = { task, tiling, signal };
+      const drawn = await decodeLatents(decoder, this.#sessions, latents, options);
       const pixels = request.picture?.finish(drawn) ?? drawn;
       for (const message of this.#sessions.takeWarnings()) yield { kind: 'warning', message };
       const facts = await orAborted('generate', this.#facts, signal);
       const recipe = recipeOf(record, seed, { facts, run: this.#origin, pixels: pixels.pixels });
       const elapsedMs = performance.now() - start;
       const picture = this.#picture(request, seed, {
-        ...{ ...pixels, latents, elapsedMs, recipe },
-        altText: describePicture({ ...request, ...pixels, model: this.name }, options.altText),
+        ...{ ...pixels, latents, elapsedMs, recipe, tally },
+        altText: describePicture({ ...request, ...pixels, model: this.name }, asked.altText),
       });
       yield { kind: 'image', image, picture };
       start = performance.now();
@@ -320,7 +344,7 @@ export class TextToImage implements AsyncDisposable {
   async *#steps(
     prepared: Prepared,
     image: number,
-    seed: PictureSeed,
+    seed: Drawn,
   ): AsyncGenerator<GenerationEvent, FloatTensor, undefined> {
     const { latentShape, signal, range } = prepared.request;
     const steps = range.end - range.start;
@@ -342,12 +366,47 @@ export class TextToImage implements AsyncDisposable {
     }
   }
 
+  #inMode(asked: GenerateOptions): GenerateOptions {
+    return this.#sessions.mode.lowMemory ? { ...asked, tiling: asked.tiling ?? 'always' } : asked;
+  }
+
+  /** In the fast mode the small decoder, where there is one that draws the size asked for. */
+  #decoderFor({ fast }: GenerationRequest): Autoencoder {
+    const { vae } = this.#model;
+    const small = fast && this.#previewDecoder;
+    return small && latentFactor(small) === latentFactor(vae) ? small : vae;
+  }
+
+  #smallDecoderPath(request: GenerationRequest): string | undefined {
+    const isOwn = this.#decoderFor(request) === this.#model.vae;
+    return isOwn ? undefined : this.#origin.previewDecoder;
+  }
+
+  #fastWarnings(request: GenerationRequest, { fast: asked }: GenerateOptions): string[] {
+    const { fast } = request;
+    if (!fast) return [];
+    const decoder = this.#smallDecoderPath(request);
+    const smallDecoder = decoder !== undefined;
+    const text = fastText(fastRecord(fast, decoder));
+    const isVain = typeof asked === 'object' && asked.interval !== undefined && asked.interval > 1;
+    return [
+      `fast: not the exact picture (${text}).`,
+      ...(isVain && fast.interval === 1
+        ? ['fast.interval: has no effect, as this model is no UNet.']
+        : []),
+      ...(this.#previewDecoder && !smallDecoder
+        ? ['previewDecoder: draws another size, so the model’s own decoder draws the picture.']
+        : []),
+    ];
+  }
+
   #picture(
     request: GenerationRequest,
     { seed, variation }: PictureSeed,
-    drawn: Pixels & Pick<GeneratedImage, 'latents' | 'elapsedMs' | 'recipe' | 'altText'>,
+    { tally, ...drawn }: Pixels & Made,
   ): GeneratedImage {
-    const { prompt, negativePrompt, steps, guidance, sampler, clipSkip } = request;
+    const { prompt, negativePrompt, steps, guidance, sampler, clipSkip, fast } = request;
+    const smallDecoder = this.#smallDecoderPath(request) !== undefined;
     return {
       ...drawn,
       prompt,
@@ -362,9 +421,15 @@ export class TextToImage implements AsyncDisposable {
       strength: request.task === 'text' ? undefined : request.strength,
       clipSkip,
       noiseSource: request.noiseSource,
+      fast: fast && { ...reportOf(fast), ...tally, smallDecoder },
       model: this.name,
     };
   }
+}
+
+/** What a picture has beside its pixels. */
+interface Made extends Pick<GeneratedImage, 'latents' | 'elapsedMs' | 'recipe' | 'altText'> {
+  readonly tally: CallTally;
 }
 
 function disposed(): Error {

@@ -1,9 +1,9 @@
 /** @file UNet2DConditionModel as a denoiser: text states, SDXL's pooled text and time ids, LCM's guidance embedding. */
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
-import { type Graph, input } from '../graph/tensor.js';
+import { type Graph, input, type Tensor } from '../graph/tensor.js';
 import { Scope } from '../models/registry.js';
-import { unet2dCondition } from '../models/unet-2d-condition.js';
-import type { DenoiserKind, DenoiserRow, Feeds } from './denoiser.js';
+import { skipConnections, unet2dCondition } from '../models/unet-2d-condition.js';
+import type { DenoiserKind, DenoiserRow, Depth, Feeds } from './denoiser.js';
 import { guidanceEmbedding } from './guidance.js';
 import type { ModelPart } from './model-part.js';
 import { repeatedRow, stacked } from './rows.js';
@@ -11,6 +11,7 @@ import { repeatedRow, stacked } from './rows.js';
 type Unet = ModelPart<'UNet2DConditionModel'>;
 
 export const unetKind: DenoiserKind<Unet> = {
+  branches: ({ config }) => skipConnections(config),
   isToldGuidance: ({ config }) => config.timeCondProjDim !== undefined,
   conditions: ({ config }, rows, guidance) => {
     const n = rows.length;
@@ -33,19 +34,31 @@ function timeIdRow({ timeIds }: DenoiserRow): FloatTensor {
   return floatTensor(Float32Array.from(timeIds), [1, timeIds.length]);
 }
 
-function unetGraph({ config }: Unet, shape: readonly number[], conditions: Feeds): Graph {
+function unetGraph(
+  { config }: Unet,
+  shape: readonly number[],
+  conditions: Feeds,
+  depth?: Depth,
+): Graph {
   const condition = (name: string) => {
     const value = conditions.get(name);
     return value && input(name, value.shape);
   };
   const textEmbeds = condition('textEmbeds');
   const timeIds = condition('timeIds');
+  let deep: Tensor | undefined;
+  const pass = (features: Tensor): Tensor => {
+    deep = features;
+    return depth!.isShallow ? input('deep', features.shape) : features;
+  };
   const output = unet2dCondition(new Scope(), config, {
     sample: input('sample', shape),
     timesteps: input('timesteps', shape.slice(0, 1)),
     encoderHiddenStates: condition('states')!,
     timestepCond: condition('timestepCond'),
     addedConditions: textEmbeds && timeIds && { textEmbeds, timeIds },
+    below: depth && { branch: depth.branch, pass },
   });
-  return new Map([['output', output]]);
+  const graph = new Map([['output', output]]);
+  return deep && !depth!.isShallow ? graph.set('deep', deep) : graph;
 }

@@ -10,6 +10,7 @@ import { orAborted } from './or-aborted.js';
 import { packGraph } from './packed-graph.js';
 import { type PreparedSettings, preparedSettings } from './prepared-settings.js';
 import type { Preparation } from './prepared-weights.js';
+import type { RowTraffic } from './row-store.js';
 import type { SessionOptions, Values } from './session.js';
 import type { TensorInFile } from './weights.js';
 
@@ -28,11 +29,16 @@ export interface EngineOptions {
   readonly prepared?: PreparedSettings | 'off' | undefined;
 }
 
-export interface RunOptions {
+export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface LoadOptions extends Omit<SessionOptions, 'threads' | 'device'>, RunOptions {
+export interface RunOptions extends CallOptions {
+  /** Rows of pictures that stay in the child, see `Engine.newStore`. */
+  readonly rows?: RowTraffic | undefined;
+}
+
+export interface LoadOptions extends Omit<SessionOptions, 'threads' | 'device'>, CallOptions {
   /** Where the parameters lie, by name; parameters not named are fed like inputs. */
   readonly weights?: ReadonlyMap<string, TensorInFile>;
 }
@@ -67,6 +73,7 @@ export class Engine implements AsyncDisposable {
   #host: HostProcess;
   #tail: Promise<unknown> = Promise.resolve();
   #sessions = 0;
+  #stores = 0;
   #isDisposed = false;
 
   private constructor(options: EngineOptions) {
@@ -145,7 +152,8 @@ export class Engine implements AsyncDisposable {
       this.#inTurn(async (host) => {
         if (isDisposed) throw disposed('session');
         await ensureLoaded(host);
-        return (await host.request({ kind: 'run', session: id, feeds })).outputs;
+        const request = { kind: 'run', session: id, feeds, rows: runOptions.rows } as const;
+        return (await host.request(request)).outputs;
       }, runOptions.signal);
     const dispose = async (): Promise<void> => {
       if (isDisposed || this.#isDisposed) return;
@@ -159,6 +167,21 @@ export class Engine implements AsyncDisposable {
       throw cause;
     }
     return { run, dispose, warnings, [Symbol.asyncDispose]: dispose };
+  }
+
+  /** A number for a picture that runs keep in the child; a child that dies takes it along. */
+  newStore(): number {
+    return this.#stores++;
+  }
+
+  /** Gives up pictures kept in the child, in its turn. */
+  async dropStores(stores: readonly number[]): Promise<void> {
+    if (stores.length === 0 || this.#isDisposed) return;
+    const turn = this.#tail.then(async () => {
+      if (this.#host.isAlive) await this.#host.request({ kind: 'drop', stores });
+    });
+    this.#tail = turn.catch(() => undefined);
+    await this.#tail;
   }
 
   /** Ends the child and gives all memory back; pending work rejects. Safe to call twice. */

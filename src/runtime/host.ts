@@ -1,9 +1,13 @@
 /** @file The child process of an engine: loads models, runs them, and never outlives its parent. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { MaliangError } from '../core/errors.js';
+import type { FloatTensor, TensorData } from '../core/tensor-data.js';
 import { emitOnnx } from '../graph/emit.js';
 import type { Reply, Request } from './messages.js';
 import { unpackGraph } from './packed-graph.js';
+import { RowStore } from './row-store.js';
 import type { LocalSession } from './session.js';
 import { weightsInFiles } from './weights.js';
 
@@ -11,6 +15,7 @@ type Runtime = typeof import('./session.js') & typeof import('./prepared-weights
 
 const done = { kind: 'done', outputs: new Map(), warnings: [] } as const;
 const sessions = new Map<number, LocalSession>();
+const kept = new RowStore();
 
 /**
  * Kills this process when the parent's end of descriptor 4 closes. A thread of its own, because
@@ -40,12 +45,46 @@ async function answer({ LocalSession, readyToRun }: Runtime, request: Request): 
       return { ...done, warnings: ready.warnings };
     }
     case 'run':
-      return { ...done, outputs: await sessions.get(request.session)!.run(request.feeds) };
+      return { ...done, outputs: await run(request) };
+    case 'drop':
+      for (const store of request.stores) kept.drop(store, Number.POSITIVE_INFINITY);
+      collectGarbage();
+      return done;
     case 'release':
       await sessions.get(request.session)?.dispose();
       sessions.delete(request.session);
       return done;
   }
+}
+
+async function run({
+  session,
+  feeds,
+  rows,
+}: Extract<Request, { kind: 'run' }>): Promise<ReadonlyMap<string, TensorData>> {
+  const model = sessions.get(session)!;
+  if (!rows) return model.run(feeds);
+  const all = new Map(feeds);
+  for (const [name, read] of rows.reads) all.set(name, kept.read(read));
+  const outputs = await model.run(all);
+  for (const [name, write] of rows.writes) {
+    kept.write(write, outputs.get(name) as FloatTensor);
+    outputs.delete(name);
+  }
+  for (const { store, from } of rows.drops) kept.drop(store, from);
+  collectGarbage();
+  return outputs;
+}
+
+let garbageCollector: (() => void) | undefined;
+
+/** Rows given up are large, and V8 is in no hurry. */
+function collectGarbage(): void {
+  if (!garbageCollector) {
+    setFlagsFromString('--expose-gc');
+    garbageCollector = runInNewContext('gc') as () => void;
+  }
+  garbageCollector();
 }
 
 function failure(cause: unknown): Reply {

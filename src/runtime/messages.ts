@@ -3,6 +3,7 @@ import type { ErrorCode } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import type { PackedGraph } from './packed-graph.js';
 import type { Preparation } from './prepared-weights.js';
+import type { RowTraffic } from './row-store.js';
 import type { SessionOptions, Values } from './session.js';
 import type { TensorInFile } from './weights.js';
 
@@ -16,7 +17,14 @@ export type Request =
       readonly options: SessionOptions;
       readonly preparation: Preparation;
     }
-  | { readonly kind: 'run'; readonly session: number; readonly feeds: Values }
+  | {
+      readonly kind: 'run';
+      readonly session: number;
+      readonly feeds: Values;
+      readonly rows?: RowTraffic | undefined;
+    }
+  /** Gives up kept pictures. */
+  | { readonly kind: 'drop'; readonly stores: readonly number[] }
   | { readonly kind: 'release'; readonly session: number };
 
 export type Reply =

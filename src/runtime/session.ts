@@ -17,6 +17,8 @@ export interface SessionOptions {
   readonly shareWeights?: boolean;
   /** Without rewrites by ONNX Runtime and without copies of weights: for a graph that runs once. */
   readonly isPlain?: boolean;
+  /** Memory of a run is given back after it instead of being kept for the next one. */
+  readonly returnsMemory?: boolean;
   /** Names of ONNX Runtime's own rewrites to leave out. */
   readonly withoutOptimizers?: readonly string[];
   /** Prefix of a profile file written when the session is disposed. */
@@ -59,6 +61,7 @@ function fromOrt(tensor: ort.Tensor): TensorData {
 function creationOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
   const { threads, shareWeights, withoutOptimizers, profilePrefix, isPlain } = options;
   const { device = 'cpu' } = options;
+  const arena = options.returnsMemory ? { enableCpuMemArena: false, enableMemPattern: false } : {};
   const session: Record<string, string> = { model_external_initializers_file_folder_path: '/' };
   if (shareWeights || isPlain) session.disable_prepacking = '1';
   const extra: Record<string, unknown> = { session };
@@ -68,12 +71,19 @@ function creationOptions(options: SessionOptions): ort.InferenceSession.SessionO
   return {
     // What a device cannot compute is left to the processor.
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
-    graphOptimizationLevel: isPlain ? 'disabled' : 'all',
+    graphOptimizationLevel: optimizationLevel(options),
     logSeverityLevel: 3,
     extra,
+    ...arena,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
   };
+}
+
+/** The last level copies the weights of convolutions in blocks of channels. */
+function optimizationLevel({ isPlain, shareWeights }: SessionOptions) {
+  if (isPlain) return 'disabled';
+  return shareWeights ? 'extended' : 'all';
 }
 
 /** A loaded model. `run` blocks the thread that calls it; other processes use `Engine`. */

@@ -360,6 +360,42 @@ describe('every option', () => {
     }
   });
 
+  const farthest = (a: RasterImage, b: RasterImage): number =>
+    a.data.reduce((most, value, i) => Math.max(most, Math.abs(value - b.data[i]!)), 0);
+
+  option('tile', async () => {
+    expect(await drawn('--tile', 'never')).toEqual(await plain());
+    expect(farthest(await drawn('--tile', 'always'), await plain())).toBeLessThanOrEqual(1);
+  });
+
+  option('low-memory', async () => {
+    expect(farthest(await drawn('--low-memory'), await plain())).toBeLessThanOrEqual(1);
+  });
+
+  option('precision', async () => {
+    expect(await drawn('--precision', 'f32')).toEqual(await plain());
+    expect(await drawn('--precision', 'int8')).not.toEqual(await plain());
+  });
+
+  option('fast', async () => {
+    const { stdout } = await draw('a fox', '--seed', '5', '--json', '--fast');
+    const { images, warnings } = json(stdout);
+    expect(warnings).toEqual([expect.stringContaining('fast: not the exact picture')]);
+    expect(images[0]).toMatchObject({ fast: { interval: 4, branch: 0, full: 2, shallow: 4 } });
+    const { stdout: said } = await draw('a fox', '--seed', '5', '--fast');
+    expect(said).toMatch(/^again: .* --fast( |$)/m);
+    expect(said).not.toContain('--fast true');
+  });
+
+  option('preview-decoder', async () => {
+    const decoder = ['--preview-decoder', join(model.path, 'vae')];
+    expect(await drawn(...decoder)).toEqual(await plain());
+    const { stdout } = await draw('a fox', '--json', '--fast', ...decoder);
+    expect(json(stdout).images[0]).toMatchObject({ fast: { smallDecoder: true } });
+    const wrong = await draw('x', '--preview-decoder', join(model.path, 'unet'));
+    expect(wrong.stderr).toContain('_class_name of AutoencoderTiny');
+  });
+
   option('model', async () => {
     expect((await record()).images[0]).toMatchObject({ model: model.path });
   });

@@ -33,6 +33,7 @@ const notDifferentiableOps: readonly Op[] = [
   'And',
   'Or',
   'ArgMax',
+  'Int8MatMul',
 ];
 
 /** Derivatives of a scalar by one leaf, each from two evaluations. */

@@ -68,6 +68,17 @@ const recipe = object({
   onlyMasked: optional(whole(0, 16_384)),
   denoisingStart: optional(share),
   denoisingEnd: optional(share),
+  tiling: optional(oneOf('never', 'always')),
+  /** What the fast mode leaves out; `decoder` draws the picture in place of the model's own. */
+  fast: optional(
+    object({
+      guidedFrom: share,
+      guidedTo: share,
+      interval: whole(1, 100),
+      branch: whole(0, 1000),
+      decoder: optional(path),
+    }),
+  ),
   sizes: optional(
     object({
       originalSize: optional(size),
@@ -106,6 +117,8 @@ const recipe = object({
   run: object({
     device: oneOf(...devices),
     threads: nullable(whole(1, 1024)),
+    memory: optional(oneOf('low')),
+    precision: optional(oneOf('int8')),
     cores: whole(1, 1e6),
     platform: text(100),
     engine: text(100),

@@ -2,9 +2,11 @@
 import { availableParallelism } from 'node:os';
 import type { Device } from '../../runtime/devices.js';
 import { engineVersion } from '../../runtime/engine-version.js';
+import type { FastPlan } from '../fast-plan.js';
 import type { GenerateOptions, GenerationRequest } from '../generation-request.js';
 import type { PictureInput } from '../input-picture.js';
 import { type PictureSeed, plainSeed } from '../picture-seeds.js';
+import type { Precision } from '../run-mode.js';
 import { writtenPath } from './home-path.js';
 import { type ModelFacts, sha256 } from './model-facts.js';
 import { program } from './program.js';
@@ -27,6 +29,9 @@ export interface OriginOptions {
 export interface RecordedRun {
   readonly device: Device | undefined;
   readonly threads: number | undefined;
+  readonly lowMemory?: boolean | undefined;
+  readonly precision?: Precision | undefined;
+  readonly previewDecoder?: string | undefined;
 }
 
 type StartFile = NonNullable<Recipe['start']>;
@@ -35,6 +40,8 @@ type StartFile = NonNullable<Recipe['start']>;
 export function requestRecord(
   request: GenerationRequest,
   options: GenerateOptions,
+  /** Folder of the small decoder that draws the picture. */
+  decoder?: string,
 ): Omit<Recipe, 'seed' | 'variation' | 'pixels' | 'run' | keyof Omit<ModelFacts, 'weights'>> {
   const { init, initLatents, mask, origins } = options;
   const hasStart = init !== undefined || initLatents !== undefined;
@@ -65,8 +72,19 @@ export function requestRecord(
     onlyMasked: options.onlyMasked,
     denoisingStart: options.denoisingStart,
     denoisingEnd: options.denoisingEnd,
+    tiling: options.tiling === 'auto' ? undefined : options.tiling,
+    fast: request.fast && fastRecord(request.fast, decoder),
     sizes: sizesOf(options),
   };
+}
+
+/** The fast mode as recipes say it; `decoder` is the folder of a small decoder that draws the picture. */
+export function fastRecord(
+  { guidance: [guidedFrom, guidedTo], interval, branch }: FastPlan,
+  decoder: string | undefined,
+): NonNullable<Recipe['fast']> {
+  const path = decoder === undefined ? undefined : writtenPath(decoder);
+  return { guidedFrom, guidedTo, interval, branch, decoder: path };
 }
 
 /** The recipe of one picture. */
@@ -88,6 +106,8 @@ export function recipeOf(
     run: {
       device: run.device ?? 'cpu',
       threads: run.threads ?? null,
+      memory: run.lowMemory ? 'low' : undefined,
+      precision: run.precision === 'int8' ? 'int8' : undefined,
       cores: availableParallelism(),
       platform: `${process.platform}-${process.arch}`,
       engine: `onnxruntime ${engineVersion()}`,

@@ -6,7 +6,7 @@ import type { Recipe } from './recipe.js';
 
 /** Options of `generate`; `init`, `mask` and latents are the caller's to add. */
 export function generateOptionsOf(recipe: Recipe): GenerateOptions {
-  const { start, variation, sizes = {} } = recipe;
+  const { start, variation, fast, sizes = {} } = recipe;
   const hasStart = start !== undefined;
   return {
     negativePrompt: recipe.negativePrompt ?? undefined,
@@ -27,6 +27,12 @@ export function generateOptionsOf(recipe: Recipe): GenerateOptions {
     width: recipe.width,
     height: recipe.height,
     denoisingEnd: recipe.denoisingEnd,
+    tiling: recipe.tiling,
+    fast: fast && {
+      guidance: [fast.guidedFrom, fast.guidedTo],
+      interval: fast.interval,
+      branch: fast.branch,
+    },
     ...(hasStart && {
       strength: recipe.strength,
       encodeMode: recipe.encodeMode,
@@ -47,6 +53,7 @@ export function modelOptionsOf({
   vae,
   loras,
   embeddings,
+  fast,
   run,
 }: Recipe): FromPretrainedOptions {
   const place = (path: string): string => readPath(path) ?? path.replace(/^[\\/]+/, '');
@@ -62,6 +69,9 @@ export function modelOptionsOf({
       textWeight,
     })),
     textualInversions: embeddings?.map(({ path, token }) => ({ path: place(path), token })),
+    previewDecoder: fast?.decoder === undefined ? undefined : place(fast.decoder),
+    lowMemory: run.memory === 'low' ? true : undefined,
+    precision: run.precision,
     threads: run.threads ?? undefined,
     device: run.device,
   };
@@ -91,6 +101,7 @@ const notCompared = new Set([
   'start.path',
   'mask.path',
   'vae.path',
+  'fast.decoder',
   'model.source',
   'model.name',
   'model.commit',

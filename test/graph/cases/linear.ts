@@ -3,6 +3,7 @@ import {
   attention,
   batchNorm,
   groupNorm,
+  int8Matmul,
   invStdDev,
   layerNorm,
   matmul,
@@ -20,6 +21,27 @@ const products: [string, number[], number[]][] = [
   ['batches stretch', [2, 1, 2, 3], [3, 3, 2]],
   ['batch of size 1', [1, 2, 3], [2, 3, 2]],
 ];
+
+const int8Shapes: [string, number[], number[], boolean][] = [
+  ['matrices', [5, 6], [6, 4], false],
+  ['size 1', [1, 1], [1, 1], false],
+  ['batches and a bias', [2, 3, 8], [8, 5], true],
+  ['many features', [3, 200], [200, 7], true],
+];
+
+const int8Cases = int8Shapes.map(([name, x, weight, hasBias]): OpCase => {
+  const single = (shape: number[], domain?: CaseInput['domain']): CaseInput => ({
+    ...float(shape, domain),
+    dtype: 'f32',
+  });
+  const bias = hasBias ? [single([weight[1]!])] : [];
+  return {
+    op: 'Int8MatMul',
+    name,
+    inputs: [single(x), { ...single(weight, 'exact'), leaf: 'Parameter' }, ...bias],
+    build: (a, b, c) => int8Matmul(a!, b!, c),
+  };
+});
 
 interface AttentionShape {
   readonly n?: number;
@@ -134,6 +156,7 @@ const batchNorms: OpCase[] = (
 });
 
 export const linearCases: readonly OpCase[] = [
+  ...int8Cases,
   ...products.map(
     ([name, a, b]): OpCase => ({
       op: 'MatMul',
