@@ -7,6 +7,8 @@ import type { MaliangError } from '../core/errors.js';
 import { buildCommand, readPictogramIndex } from '../data/pictogram-index.js';
 import { Engine } from '../runtime/engine.js';
 import { engineVersion } from '../runtime/engine-version.js';
+import { preparedSettings } from '../runtime/prepared-settings.js';
+import { preparedUsage } from '../runtime/prepared-store.js';
 import { byteSize } from './byte-size.js';
 import type { Interruption } from './interruption.js';
 import { languageOf, type MessageKey, type Say } from './messages.js';
@@ -47,6 +49,7 @@ const checks: readonly (readonly [CheckName, Check])[] = [
   ['doctor.threads', checkThreads],
   ['doctor.memory', ({ terminal: { say } }) => checkMemory(availableMemory(), usableMemory(), say)],
   ['doctor.disk', checkDisk],
+  ['doctor.prepared', checkPrepared],
   ['doctor.model', checkModel],
   ['doctor.drawing', checkDrawing],
   ['doctor.data', checkData],
@@ -138,6 +141,19 @@ async function checkDisk({ terminal: { say, folder } }: Subject): Promise<Findin
   const values = { free: byteSize(bavail * bsize), folder };
   const isLow = bavail * bsize < needDiskBytes;
   return isLow ? note(say('doctor.diskLow', values)) : ok(say('doctor.diskIs', values));
+}
+
+/** Where prepared weights are kept, and how much of the disk they take. */
+async function checkPrepared({ terminal: { say, env } }: Subject): Promise<Finding> {
+  try {
+    const settings = preparedSettings(env);
+    if (!settings) return note(say('doctor.preparedOff'));
+    const { folder } = settings;
+    const { files, bytes } = await preparedUsage(folder);
+    return ok(say('doctor.preparedIs', { size: byteSize(bytes), count: files, folder }));
+  } catch (error) {
+    return broken(reasonOf(error));
+  }
 }
 
 async function checkModel({ terminal: { say }, model }: Subject): Promise<Finding> {
