@@ -193,6 +193,7 @@ export function reportText({ machine, versions, results }) {
     `${machineLine(machine)} ${peers.join(', ')}. Two threads, f32; medians over rounds in turns.`,
     ...raced.map(([id, lanes]) => caseText(id, lanes)),
     picture && pictureText(picture),
+    picture && !picture.lanes.sdcpp && 'stable-diffusion.cpp was not there to be measured.',
     bands && bandsText(bands),
     Object.keys(cases).length > 0 &&
       `#### How cost grows\n\n${rate ? `A bare product of ${gemm.side}² matrices reaches ${rate.toFixed(0)} GFLOP/s here.\n\n` : ''}${growthText(Object.fromEntries(lanesOf(cases)), rate)}`,
