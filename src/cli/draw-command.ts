@@ -71,6 +71,7 @@ function optionWords([name, value]: readonly [
   string,
   OptionValues[keyof OptionValues] | bigint,
 ]): string[] {
+  if (value === true) return [`--${name}`];
   return optionTexts(value).map(
     (text) => `--${name}${text.startsWith('-') ? '=' : ' '}${quoteForShell(text)}`,
   );

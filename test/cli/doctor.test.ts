@@ -31,6 +31,7 @@ it('finds a sound installation sound, and changes nothing', async () => {
     '[ok] threads',
     expect.stringMatching(/^\[(ok|note)\] memory$/),
     '[ok] disk',
+    '[ok] prepared weights',
     '[note] model',
     '[ok] drawing',
     '[note] data set',

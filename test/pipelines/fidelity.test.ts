@@ -51,10 +51,7 @@ describe.each(fidelityFamilies)('$name', (family) => {
   let pipe: TextToImage;
   beforeAll(async () => {
     folder = fidelityFolder(family);
-    // Every rewrite, at sizes where none would be chosen. Prepared weights give the same bytes
-    // (test/runtime/prepared-weights.test.ts); writing a thousand files would take minutes.
-    const options = { threads: 1, rewrites: 'all', prepared: 'off' } as const;
-    pipe = await TextToImage.fromPretrained(folder.path, options);
+    pipe = await TextToImage.fromPretrained(folder.path, { threads: 1 });
   });
   afterAll(async () => {
     await pipe.dispose();
