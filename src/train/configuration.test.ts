@@ -54,7 +54,8 @@ it('takes either optimiser for every objective, AdamW when none is named', () =>
     [readClipTraining, clip],
     [readDiffusionTraining, diffusion],
   ] as const) {
-    const named = (fields: Json): string => read({ ...json, ...fields }).run.optimizer.name;
+    const { optimizer: _, ...plain } = json as Json;
+    const named = (fields: Json): string => read({ ...plain, ...fields }).run.optimizer.name;
     expect([named({}), named({ optimizer: 'adamw' }), named({ optimizer: 'muon' })]).toEqual([
       'adamw',
       'adamw',
