@@ -42,11 +42,16 @@ const json = tokenizerJson((root) => root);
 const bare = T5Tokenizer.fromSpiece(spiece);
 const fromJson = T5Tokenizer.fromTokenizerJson(json);
 
+/** The parts of somebody else's file that the tests change. */
+interface TokenizerFile {
+  readonly model: Readonly<Record<string, unknown>>;
+  normalizer: Record<string, unknown>;
+  pre_tokenizer: unknown;
+}
+
 /** The saved tokenizer.json with the character map of the model back in its place. */
-// biome-ignore lint/suspicious/noExplicitAny: a file of somebody else's, changed by the tests.
-function tokenizerJson(change: (root: any) => unknown): string {
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
-  const root = fixture<any>('tokenizer.json');
+function tokenizerJson(change: (root: TokenizerFile) => unknown): string {
+  const root = fixture<TokenizerFile>('tokenizer.json');
   root.normalizer.precompiled_charsmap = Buffer.from(charsmap).toString('base64');
   return JSON.stringify(change(root));
 }
@@ -207,8 +212,7 @@ describe('T5Tokenizer with configuration files', () => {
 });
 
 describe('a damaged tokenizer', () => {
-  // biome-ignore lint/suspicious/noExplicitAny: a file of somebody else's, changed by the tests.
-  const refusals: readonly (readonly [string, (root: any) => unknown])[] = [
+  const refusals: readonly (readonly [string, (root: TokenizerFile) => unknown])[] = [
     ['another model', (root) => ({ ...root, model: { ...root.model, type: 'BPE' } })],
     ['byte fallback', (root) => ({ ...root, model: { ...root.model, byte_fallback: true } })],
     [
