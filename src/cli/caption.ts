@@ -67,7 +67,7 @@ async function captionOf(
   try {
     const { image, notes } = await readPictureFile(path);
     const { text, warnings } = await captioner.caption(image, { prompt, beams, signal });
-    return { text, warnings: [...notes.map((note) => `${path}: ${note}`), ...warnings] };
+    return { text, warnings: [...notes, ...warnings] };
   } catch (cause) {
     const isUnread = cause instanceof MaliangError && ['FILE_READ', 'IMAGE'].includes(cause.code);
     if (isUnread) return { warnings: [`${cause.message} It is left out.`] };

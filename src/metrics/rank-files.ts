@@ -56,7 +56,7 @@ async function* readable(
   for (const path of paths) {
     try {
       const { image, notes } = await readPictureFile(path);
-      unread.push(...notes.map((note) => `${path}: ${note}`));
+      unread.push(...notes);
       found.push(path);
       yield image;
     } catch (cause) {

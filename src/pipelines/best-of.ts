@@ -155,9 +155,10 @@ async function* rejectWeak(
   const previews: Pixels[] = [];
   let reached = 0;
   for (const candidate of candidates) {
-    const isThere = ({ step, steps }: StepOf): boolean => step >= Math.ceil(after * steps);
+    // At the last step nothing is saved by giving up.
+    const isThere = ({ step, steps }: StepOf): boolean =>
+      step < steps && step >= Math.ceil(after * steps);
     const event = yield* toEnd(candidate, isThere);
-    // No step was left to draw: nothing is saved by giving it up.
     if (!event) return [];
     previews.push(await event.preview());
     reached = event.step;

@@ -1,6 +1,7 @@
 /** @file `--best-of`, `maliang rank` and `maliang caption`: what they keep, print and refuse. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { caption } from '../../src/cli/caption.js';
 import { generate } from '../../src/cli/generate.js';
@@ -144,6 +145,15 @@ describe('rank', () => {
       expect.stringMatching(/broken\.png: .* It is left out\.$/),
       expect.stringMatching(/gone\.png: .* It is left out\.$/),
     ]);
+  });
+
+  it('names the file of a note once', async () => {
+    const path = join(scratch(), 'moving.webp');
+    const frames = Uint8Array.from({ length: 16 * 32 * 3 }, (_, i) => i % 251); // two of 16×16
+    const raw = { width: 16, height: 32, channels: 3, pageHeight: 16 } as const;
+    writeFileSync(path, await sharp(frames, { raw }).webp({ loop: 0 }).toBuffer());
+    const { warnings } = await json('rank', 'a red apple', 'moving.webp');
+    expect(warnings).toEqual([`${path}: the first of 2 frames is read.`]);
   });
 
   it('prints a table', async () => {

@@ -98,6 +98,13 @@ describe('best of N', () => {
     expect(steps).toBe(5 * 2 + 2 * 2);
   });
 
+  it('gives nothing up when only the last step is left', async () => {
+    const { events, finished } = await run({ n: 3, panel, earlyRejection: { after: 0.9 } });
+    expect(finished.length).toBe(3);
+    expect(events.filter(({ kind }) => kind === 'rejected')).toEqual([]);
+    expect(events.filter(({ kind }) => kind === 'image').length).toBe(3);
+  });
+
   it('never gives up so many that too few are left to keep', async () => {
     const earlyRejection = { survivors: 0.1 };
     const { kept } = await run({ n: 4, keep: 3, panel, earlyRejection });
