@@ -134,6 +134,7 @@ export { differencesOf, generateOptionsOf, modelOptionsOf } from './pipelines/pr
 export type { Precision, Tiling } from './pipelines/run-mode.js';
 export { listSamplers, type SamplerListing } from './pipelines/samplers.js';
 export {
+  type Candidates,
   type ChoiceOptions,
   type FromPretrainedOptions,
   type GeneratedImage,

@@ -4,7 +4,6 @@ import type { JudgedValue, RankedCandidate } from '../metrics/ranking.js';
 import type { Pixels } from './decode-latents.js';
 import type { GenerateOptions } from './generation-request.js';
 import { type Judgement, type Judging, judge, type Panel, type PanelScores } from './judging.js';
-import { pictureSeeds, plainSeed } from './picture-seeds.js';
 import type { GeneratedImage, GenerationEvent, TextToImage } from './text-to-image.js';
 
 /** Gives up weak candidates by their previews; saves time and may lose the best one. */
@@ -91,9 +90,11 @@ export async function* bestOf(
 ): AsyncGenerator<BestOfEvent, void, undefined> {
   const { n, keep, panel, weights, nearMisses, earlyRejection, ...asked } = checked(options);
   const judging = { panel, prompts: [prompt, ...nearMisses], weights, signal: asked.signal };
-  const candidates = openCandidates(pipe, prompt, asked, n);
+  const { warnings, pictures } = await pipe.candidates(prompt, { ...asked, num: n });
+  const candidates: Candidate[] = pictures.map((picture, image) => ({ image, ...picture }));
   const rejected: Rejected[] = [];
   try {
+    for (const message of warnings) yield { kind: 'warning', message };
     if (earlyRejection) {
       rejected.push(...(yield* rejectWeak(candidates, judging, { keep, ...earlyRejection })));
     }
@@ -112,36 +113,17 @@ export async function* bestOf(
   }
 }
 
-/** One stream a candidate, so that each can wait half-drawn. */
-function openCandidates(
-  pipe: TextToImage,
-  prompt: string,
-  asked: GenerateOptions,
-  n: number,
-): Candidate[] {
-  return pictureSeeds(asked, n).map((own, image) => {
-    const seed = plainSeed(own.seed);
-    const variationSeed = own.variation && plainSeed(own.variation.seed);
-    const events = pipe.stream(prompt, { ...asked, seed, variationSeed, num: 1 });
-    return { image, seed, variationSeed, events };
-  });
-}
-
 /** Runs a candidate on; its events count it as picture `image`. Stops after `step` when one is given. */
 async function* toEnd(
   candidate: Candidate,
   until?: (event: StepOf) => boolean,
 ): AsyncGenerator<BestOfEvent, StepOf | undefined, undefined> {
-  const { image, events } = candidate;
+  const { events } = candidate;
   for (;;) {
     const { value: event, done } = await events.next();
     if (done) return undefined;
-    if (event.kind === 'warning') {
-      if (image === 0) yield event; // They are the same for all.
-      continue;
-    }
     if (event.kind === 'image') candidate.picture = event.picture;
-    yield { ...event, image };
+    yield event;
     if (event.kind === 'step' && until?.(event)) return event;
   }
 }

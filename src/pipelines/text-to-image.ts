@@ -105,6 +105,22 @@ export interface GenerationResult {
   readonly report?: BestOfReport;
 }
 
+/** Pictures of one request that are drawn apart. */
+export interface Candidates {
+  readonly warnings: readonly string[];
+  readonly pictures: readonly {
+    readonly seed: number | bigint;
+    readonly variationSeed: number | bigint | undefined;
+    readonly events: AsyncGenerator<GenerationEvent, void, undefined>;
+  }[];
+}
+
+interface Work {
+  readonly prepared: Prepared;
+  readonly record: ReturnType<typeof requestRecord>;
+  readonly asked: GenerateOptions;
+}
+
 /** Draws `n` candidates and keeps the best. */
 export interface ChoiceOptions extends Omit<BestOfOptions, 'panel'> {
   /** Judges by name, or an open panel such as `Judges`. Default: the built-in CLIP. */
@@ -274,41 +290,29 @@ export class TextToImage implements AsyncDisposable {
     prompt: string,
     asked: GenerateOptions = {},
   ): AsyncGenerator<GenerationEvent, void, undefined> {
-    if (this.#isDisposed) throw disposed();
-    throwIfAborted('generate', asked.signal);
-    const request = await resolveRequest(this.#model, prompt, this.#inMode(asked));
-    const warnings = [
-      ...request.warnings,
-      ...textWarnings(this.#model, request),
-      ...this.#fastWarnings(request, asked),
-    ];
+    const { request, warnings } = await this.#resolve(prompt, asked);
     for (const message of warnings) yield { kind: 'warning', message };
     let start = performance.now();
-    const record = requestRecord(request, asked, this.#smallDecoderPath(request));
-    this.#facts ??= readModelFacts(this.#model, this.#origin, this.#hashing.signal);
-    this.#facts.catch(() => undefined); // Told when the first picture is there.
-    const conditionings = await encodeRequest(this.#model, this.#sessions, request);
-    const source = await encodeSource(this.#model, this.#sessions, request);
-    const prepared = { request, conditionings, source };
-    for (const [image, seed] of request.seeds.entries()) {
-      const tally = emptyTally();
-      const latents = yield* this.#steps(prepared, image, { ...seed, tally });
-      const { signal, task, tiling } = request;
-      const decoder = { vae: this.#decoderFor(request), family: this.#model.family };
-      const options = { task, tiling, signal };
-      const drawn = await decodeLatents(decoder, this.#sessions, latents, options);
-      const pixels = request.picture?.finish(drawn) ?? drawn;
-      for (const message of this.#sessions.takeWarnings()) yield { kind: 'warning', message };
-      const facts = await orAborted('generate', this.#facts, signal);
-      const recipe = recipeOf(record, seed, { facts, run: this.#origin, pixels: pixels.pixels });
-      const elapsedMs = performance.now() - start;
-      const picture = this.#picture(request, seed, {
-        ...{ ...pixels, latents, elapsedMs, recipe, tally },
-        altText: describePicture({ ...request, ...pixels, model: this.name }, asked.altText),
-      });
-      yield { kind: 'image', image, picture };
+    const work = await this.#prepare(request, asked);
+    for (const image of request.seeds.keys()) {
+      yield* this.#draw(work, image, start);
       start = performance.now();
     }
+  }
+
+  /**
+   * The pictures of `stream` one by one: each may wait half-drawn while others go on. What they have
+   * in common is computed once. End every one, drawn or not, with `return`. Throws as `stream`.
+   */
+  async candidates(prompt: string, asked: GenerateOptions = {}): Promise<Candidates> {
+    const { request, warnings } = await this.#resolve(prompt, asked);
+    const work = await this.#prepare(request, asked);
+    const pictures = request.seeds.map(({ seed, variation }, image) => ({
+      seed: plainSeed(seed),
+      variationSeed: variation && plainSeed(variation.seed),
+      events: this.#draw(work, image, performance.now()),
+    }));
+    return { warnings, pictures };
   }
 
   /** Ends the engine and gives its memory back; pending work rejects. Safe to call twice. */
@@ -339,6 +343,52 @@ export class TextToImage implements AsyncDisposable {
     } finally {
       await opened?.dispose();
     }
+  }
+
+  async #resolve(
+    prompt: string,
+    asked: GenerateOptions,
+  ): Promise<{ request: GenerationRequest; warnings: readonly string[] }> {
+    if (this.#isDisposed) throw disposed();
+    throwIfAborted('generate', asked.signal);
+    const request = await resolveRequest(this.#model, prompt, this.#inMode(asked));
+    const told = [...textWarnings(this.#model, request), ...this.#fastWarnings(request, asked)];
+    return { request, warnings: [...request.warnings, ...told] };
+  }
+
+  /** What all pictures of a request have in common. */
+  async #prepare(request: GenerationRequest, asked: GenerateOptions): Promise<Work> {
+    const record = requestRecord(request, asked, this.#smallDecoderPath(request));
+    this.#facts ??= readModelFacts(this.#model, this.#origin, this.#hashing.signal);
+    this.#facts.catch(() => undefined); // Told when the first picture is there.
+    const conditionings = await encodeRequest(this.#model, this.#sessions, request);
+    const source = await encodeSource(this.#model, this.#sessions, request);
+    return { prepared: { request, conditionings, source }, record, asked };
+  }
+
+  /** Steps and picture `image`; its time counts from `start`. */
+  async *#draw(
+    { prepared, record, asked }: Work,
+    image: number,
+    start: number,
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    const { request } = prepared;
+    const seed = request.seeds[image]!;
+    const tally = emptyTally();
+    const latents = yield* this.#steps(prepared, image, { ...seed, tally });
+    const { signal, task, tiling } = request;
+    const decoder = { vae: this.#decoderFor(request), family: this.#model.family };
+    const drawn = await decodeLatents(decoder, this.#sessions, latents, { task, tiling, signal });
+    const pixels = request.picture?.finish(drawn) ?? drawn;
+    for (const message of this.#sessions.takeWarnings()) yield { kind: 'warning', message };
+    const facts = await orAborted('generate', this.#facts!, signal);
+    const recipe = recipeOf(record, seed, { facts, run: this.#origin, pixels: pixels.pixels });
+    const elapsedMs = performance.now() - start;
+    const picture = this.#picture(request, seed, {
+      ...{ ...pixels, latents, elapsedMs, recipe, tally },
+      altText: describePicture({ ...request, ...pixels, model: this.name }, asked.altText),
+    });
+    yield { kind: 'image', image, picture };
   }
 
   async *#steps(
