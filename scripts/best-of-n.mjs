@@ -97,7 +97,7 @@ async function measure() {
       appendFileSync(values.log, `${JSON.stringify(row)}\n`);
       if (rows.length % 10 === 0) process.stderr.write(`${rows.length}/${prompts.length}\n`);
     }
-    return rows;
+    return rows.sort((a, b) => a.index - b.index);
   } finally {
     await judges.dispose();
     await pipe.dispose();

@@ -8,6 +8,7 @@ import {
   readBertVocab,
 } from './bert-tokenizer-files.js';
 import type { TokenizerConfigFiles } from './clip-tokenizer-files.js';
+import { requireWellFormed } from './well-formed-text.js';
 
 /** A text ready for a text encoder, without padding. */
 export interface EncodedText {
@@ -16,7 +17,6 @@ export interface EncodedText {
   readonly truncatedText: string | undefined;
 }
 
-const loneSurrogate = /\p{Surrogate}/u;
 /** Goes before a piece inside a word. */
 const insideMark = '##';
 /** Longer words are unknown as a whole. */
@@ -85,14 +85,7 @@ export class BertTokenizer {
 
   /** Ids of the text alone, without `[CLS]` and `[SEP]`. Throws TOKENIZER on lone surrogates. */
   encode(text: string): number[] {
-    if (loneSurrogate.test(text)) {
-      throw complain('TOKENIZER', {
-        where: 'encode',
-        expected: 'well-formed Unicode text',
-        got: 'a lone surrogate',
-        next: 'Remove it, for example with `text.toWellFormed()`.',
-      });
-    }
+    requireWellFormed(text);
     const ids: number[] = [];
     for (const piece of this.#rawTokens.split(text)) {
       if (typeof piece === 'string') this.#encodeRaw(piece, ids);

@@ -16,6 +16,7 @@ import {
   type TokenizerConfigFiles,
 } from './clip-tokenizer-files.js';
 import { readClipTokenizerJson } from './clip-tokenizer-json.js';
+import { requireWellFormed } from './well-formed-text.js';
 
 /** A prompt ready for the text encoder. */
 export interface EncodedPrompt {
@@ -35,7 +36,6 @@ export interface LearnedWord {
 }
 
 const spaceChar = /\p{White_Space}/u;
-const loneSurrogate = /\p{Surrogate}/u;
 export class ClipTokenizer {
   /** One more than the highest id: the rows an embedding table needs. */
   readonly vocabSize: number;
@@ -106,14 +106,7 @@ export class ClipTokenizer {
 
   /** Ids of the text alone, without BOS, EOS or padding. Throws TOKENIZER on lone surrogates. */
   encode(text: string): number[] {
-    if (loneSurrogate.test(text)) {
-      throw complain('TOKENIZER', {
-        where: 'encode',
-        expected: 'well-formed Unicode text',
-        got: 'a lone surrogate',
-        next: 'Remove it, for example with `text.toWellFormed()`.',
-      });
-    }
+    requireWellFormed(text);
     const ids = this.#encodePlain(text);
     const written = this.#words.filter((word) => word.ids.length > 1 && ids.includes(word.ids[0]!));
     if (written.length === 0) return ids;

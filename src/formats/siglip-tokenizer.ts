@@ -6,10 +6,10 @@ import { readTokenConfig, type TokenizerConfigFiles } from './clip-tokenizer-fil
 import { SentencepieceProcessor } from './sentencepiece-processor.js';
 import type { StrictJson } from './strict-json.js';
 import { assignIds, contentOf, idOfToken, printValue, refuse } from './tokenizer-fields.js';
+import { requireWellFormed } from './well-formed-text.js';
 
 const spaceMark = '▁';
 const defaultMaxLength = 64;
-const loneSurrogate = /\p{Surrogate}/u;
 /** Python's `string.punctuation`. */
 const asciiPunctuation = /[!-/:-@[-`{-~]/g;
 /** What Python calls white space: that of Unicode, and four separators. */
@@ -68,14 +68,7 @@ export class SiglipTokenizer {
 
   /** Ids of the text alone, without EOS or padding. Throws TOKENIZER on lone surrogates. */
   encode(text: string): number[] {
-    if (loneSurrogate.test(text)) {
-      throw complain('TOKENIZER', {
-        where: 'encode',
-        expected: 'well-formed Unicode text',
-        got: 'a lone surrogate',
-        next: 'Remove it, for example with `text.toWellFormed()`.',
-      });
-    }
+    requireWellFormed(text);
     const pieces = this.#matcher.split(spaceMark + text.replaceAll(spaceMark, ' '));
     const parts = pieces.map((piece) =>
       typeof piece === 'string' ? this.#encodePlain(piece) : [piece.id],

@@ -11,12 +11,12 @@ import {
   type T5TokenizerSpec,
 } from './t5-tokenizer-files.js';
 import { UnigramModel } from './unigram.js';
+import { requireWellFormed } from './well-formed-text.js';
 
 /** Of the vocabulary, whatever the files name: `T5Tokenizer` fixes it. */
 const unknownId = 2;
 const whiteSpace = /\p{White_Space}+/u;
 const beforeMark = new RegExp(`(?=${spaceMark})`);
-const loneSurrogate = /\p{Surrogate}/u;
 
 export class T5Tokenizer {
   /** One more than the highest id: the rows an embedding table needs. */
@@ -64,14 +64,7 @@ export class T5Tokenizer {
 
   /** Ids of the text alone, without EOS or padding. Throws TOKENIZER on lone surrogates. */
   encode(text: string): number[] {
-    if (loneSurrogate.test(text)) {
-      throw complain('TOKENIZER', {
-        where: 'encode',
-        expected: 'well-formed Unicode text',
-        got: 'a lone surrogate',
-        next: 'Remove it, for example with `text.toWellFormed()`.',
-      });
-    }
+    requireWellFormed(text);
     const ids: number[] = [];
     for (const piece of this.#rawTokens.split(text)) {
       if (typeof piece === 'string') this.#encodeRaw(piece, ids);

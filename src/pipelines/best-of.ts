@@ -101,19 +101,19 @@ export async function* bestOf(
     const gone = new Set(rejected.map(({ candidate }) => candidate));
     const finalists = candidates.filter((candidate) => !gone.has(candidate));
     for (const candidate of finalists) yield* toEnd(candidate);
-    const pictures = finalists.map(({ picture }) => picture!);
-    const judgement = await judge(pictures, judging);
+    const drawn = finalists.map(({ picture }) => picture!);
+    const judgement = await judge(drawn, judging);
     for (const message of judgement.warnings) yield { kind: 'warning', message };
     const { ranked } = judgement;
     const report = reportOf({ judging, judgement, finalists, rejected, keep });
-    const finished = ranked.map(({ index }) => pictures[index]!);
+    const finished = ranked.map(({ index }) => drawn[index]!);
     yield { kind: 'ranking', report, kept: finished.slice(0, keep), finished };
   } finally {
     for (const { events } of candidates) await events.return();
   }
 }
 
-/** Runs a candidate on; its events count it as picture `image`. Stops after `step` when one is given. */
+/** Runs a candidate to its end, or through the step `until` says. */
 async function* toEnd(
   candidate: Candidate,
   until?: (event: StepOf) => boolean,

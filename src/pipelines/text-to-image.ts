@@ -310,7 +310,7 @@ export class TextToImage implements AsyncDisposable {
     const pictures = request.seeds.map(({ seed, variation }, image) => ({
       seed: plainSeed(seed),
       variationSeed: variation && plainSeed(variation.seed),
-      events: this.#draw(work, image, performance.now()),
+      events: this.#draw(work, image),
     }));
     return { warnings, pictures };
   }
@@ -366,12 +366,13 @@ export class TextToImage implements AsyncDisposable {
     return { prepared: { request, conditionings, source }, record, asked };
   }
 
-  /** Steps and picture `image`; its time counts from `start`. */
+  /** Steps and picture `image`; its time counts from `start`, or else from its first step. */
   async *#draw(
     { prepared, record, asked }: Work,
     image: number,
-    start: number,
+    start?: number,
   ): AsyncGenerator<GenerationEvent, void, undefined> {
+    const began = start ?? performance.now();
     const { request } = prepared;
     const seed = request.seeds[image]!;
     const tally = emptyTally();
@@ -383,7 +384,7 @@ export class TextToImage implements AsyncDisposable {
     for (const message of this.#sessions.takeWarnings()) yield { kind: 'warning', message };
     const facts = await orAborted('generate', this.#facts!, signal);
     const recipe = recipeOf(record, seed, { facts, run: this.#origin, pixels: pixels.pixels });
-    const elapsedMs = performance.now() - start;
+    const elapsedMs = performance.now() - began;
     const picture = this.#picture(request, seed, {
       ...{ ...pixels, latents, elapsedMs, recipe, tally },
       altText: describePicture({ ...request, ...pixels, model: this.name }, asked.altText),

@@ -1,5 +1,4 @@
 /** @file Captions as the inputs of a CLIP text tower. */
-import { complain } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import type { ClipTokenizer } from '../formats/clip-tokenizer.js';
 import type { ClipTextConfig } from '../models/clip-config.js';
@@ -30,21 +29,4 @@ export function captionBatch(
       data: BigInt64Array.from(eosPositions(rows, config), BigInt),
     },
   };
-}
-
-/** Throws CONFIG, naming the field, when the tower cannot read what the tokenizer writes. */
-export function requireTokenizerFit(
-  { vocabSize, eosId }: ClipTokenizer,
-  config: ClipTextConfig,
-  where: string,
-): void {
-  const refuse = (field: string, expected: string, got: number): Error =>
-    complain('CONFIG', { where: `${where}.${field}`, expected, got: `${got}` });
-  if (config.vocabSize < vocabSize) {
-    throw refuse('vocab_size', `at least ${vocabSize}, as in the tokenizer`, config.vocabSize);
-  }
-  // CLIP's first configurations say 2 and mean the largest id.
-  if (config.eosTokenId !== eosId && config.eosTokenId !== 2) {
-    throw refuse('eos_token_id', `${eosId}, as in the tokenizer`, config.eosTokenId);
-  }
 }

@@ -6,9 +6,9 @@ import { readTokenizerFolder } from '../hub/tokenizer-folder.js';
 import { parseAutoencoderTinyConfig } from '../models/autoencoder-tiny.js';
 import { parseClipConfig } from '../models/clip-config.js';
 import type { ComponentClass } from '../models/registry.js';
+import { requireTokenizerFit } from '../models/tokenizer-fit.js';
 import { trainAutoencoder } from './autoencoder.js';
 import { writeRestorations } from './autoencoder-sheet.js';
-import { requireTokenizerFit } from './caption-batch.js';
 import { trainClip } from './clip.js';
 import { loadComponent, saveComponent } from './component-weights.js';
 import {
