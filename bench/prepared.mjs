@@ -40,7 +40,7 @@ function build() {
 }
 
 const name = part.className === 'AutoencoderKL' ? 'picture' : 'sample';
-const graph = new Map([[name, build()]]);
+const graph = new Map([['output', build()]]);
 const reference = given(`output.${name}`).data;
 
 function distance(values) {
@@ -54,21 +54,29 @@ function distance(values) {
 
 const seconds = (from) => ((performance.now() - from) / 1000).toFixed(2);
 
-for (const turn of ['first', 'second']) {
-  await using engine = Engine.start({ rewrites });
-  await engine.whenReady();
-  const start = performance.now();
-  const profile = turn === 'second' && profilePrefix ? { profilePrefix } : {};
-  await using session = await engine.load(graph, { weights: part.weights, ...profile });
-  console.log(`${turn} load: ${seconds(start)} s`, ...session.warnings);
-  for (let i = 0; i < Number(runs); i++) {
-    const begin = performance.now();
-    const outputs = await session.run(feeds);
-    const took = seconds(begin);
-    console.log(`run: ${took} s, distance ${distance(outputs.get(name).data).toExponential(1)}`);
+async function measure(turn) {
+  const engine = Engine.start({ rewrites });
+  try {
+    await engine.whenReady();
+    const start = performance.now();
+    const profile = turn === 'second' && profilePrefix ? { profilePrefix } : {};
+    const session = await engine.load(graph, { weights: part.weights, ...profile });
+    console.log(`${turn} load: ${seconds(start)} s`, ...session.warnings);
+    for (let i = 0; i < Number(runs); i++) {
+      const begin = performance.now();
+      const outputs = await session.run(feeds);
+      const took = seconds(begin);
+      const off = distance(outputs.get('output').data).toExponential(1);
+      console.log(`run: ${took} s, distance ${off}`);
+    }
+    const status = readFileSync(`/proc/${engine.pid}/status`, 'utf8');
+    console.log(status.match(/VmHWM.*|RssAnon.*|RssFile.*/g).join(', '));
+    await session.dispose();
+  } finally {
+    await engine.dispose();
   }
-  const status = readFileSync(`/proc/${engine.pid}/status`, 'utf8');
-  console.log(status.match(/VmHWM.*|RssAnon.*|RssFile.*/g).join(', '));
   const { files, bytes: kept } = await preparedUsage(preparedFolder());
   console.log(`prepared: ${files} files, ${(kept / 1e9).toFixed(2)} GB in ${preparedFolder()}`);
 }
+
+for (const turn of ['first', 'second']) await measure(turn);
