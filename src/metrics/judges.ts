@@ -1,4 +1,5 @@
 /** @file Several judges over one stream of pictures: opened from folders or ids, asked in batches of fixed size. */
+import { ahead } from '../core/ahead.js';
 import { complain } from '../core/errors.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import { type RasterImage, readPicture } from '../formats/image.js';
@@ -26,7 +27,7 @@ export interface OpenJudgesOptions
   extends EngineOptions,
     Omit<ResolveOptions, 'revision' | 'variant'> {
   readonly models?: JudgeSources | undefined;
-  /** Pictures judged at a time, from 1 to 64; memory grows with it. Default 8. */
+  /** Pictures judged at a time, from 1 to 64; memory grows with it. Default 16. */
   readonly batchSize?: number | undefined;
 }
 
@@ -91,7 +92,7 @@ export class Judges implements AsyncDisposable {
    * unknown judge or one without a model, and what reading a model throws.
    */
   static async open(names: readonly JudgeName[], options: OpenJudgesOptions = {}): Promise<Judges> {
-    const { models: sources = {}, batchSize = 8, threads, device, ...place } = options;
+    const { models: sources = {}, batchSize = 16, threads, device, ...place } = options;
     checkNames(names);
     checkBatchSize(batchSize);
     const engine = Engine.start({ threads, device });
@@ -326,14 +327,8 @@ function checkBatchSize(batchSize: number): void {
     where: 'judges',
     expected: 'batchSize as a whole number from 1 to 64',
     got: `${batchSize}`,
-    next: 'Leave it out for 8.',
+    next: 'Leave it out for 16.',
   });
-}
-
-/** Begun now, awaited later: a failure in between is not unhandled. */
-function ahead<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }
 
 function once<T>(compute: () => Promise<T>): () => Promise<T> {

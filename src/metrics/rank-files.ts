@@ -1,6 +1,7 @@
 /** @file Ranks picture files by how well they fit one prompt; a file that cannot be read is named and left out. */
+import { ahead } from '../core/ahead.js';
 import { complain, MaliangError } from '../core/errors.js';
-import { readPictureFile } from '../data/picture-folder.js';
+import { type FolderPicture, readPictureFile } from '../data/picture-folder.js';
 import type { RasterImage } from '../formats/image.js';
 import type { JudgeName } from './judge-table.js';
 import type { Judges, ScoreOptions } from './judges.js';
@@ -47,15 +48,23 @@ export async function rankFiles(
   return { ranking, warnings: [...unread, ...warnings] };
 }
 
+/** Files read and decoded off the main thread while one is being prepared there. */
+const filesAhead = 2;
+
 /** The pictures that can be read; `found` gets their paths, `unread` what is wrong with the others. */
 async function* readable(
   paths: readonly string[],
   found: string[],
   unread: string[],
 ): AsyncGenerator<RasterImage> {
+  const readings: Promise<FolderPicture>[] = [];
+  let begun = 0;
   for (const path of paths) {
+    while (begun < paths.length && readings.length <= filesAhead) {
+      readings.push(ahead(readPictureFile(paths[begun++]!)));
+    }
     try {
-      const { image, notes } = await readPictureFile(path);
+      const { image, notes } = await readings.shift()!;
       unread.push(...notes);
       found.push(path);
       yield image;

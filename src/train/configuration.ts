@@ -75,6 +75,8 @@ export interface DiffusionFiles {
   readonly pool: string;
   readonly poolSize: number;
   readonly sceneShare: number;
+  /** Whether single pictures are shifted, scaled and mirrored a little. */
+  readonly augment: boolean;
 }
 
 const diffusionFields = ['data', 'autoencoder', 'clip', 'tokenizer', 'pool'] as const;
@@ -87,13 +89,14 @@ export function readDiffusionFiles(json: unknown): DiffusionFiles {
   ) as [string, string, string, string, string];
   const poolSize = read.integer('pool_size', 40_000);
   const sceneShare = read.number('scene_share', 0.35, { min: 0, max: 1 });
-  return { data, autoencoder, clip, tokenizer, pool, poolSize, sceneShare };
+  const augment = read.boolean('augment', true);
+  return { data, autoencoder, clip, tokenizer, pool, poolSize, sceneShare, augment };
 }
 
 /** Throws CONFIG or MODEL_UNSUPPORTED, naming the field. */
 export function readDiffusionTraining(json: unknown): DiffusionTraining {
   const read = new ConfigReader('training configuration', json);
-  read.ignore(...diffusionFields, 'pool_size', 'scene_share');
+  read.ignore(...diffusionFields, 'pool_size', 'scene_share', 'augment');
   const training = {
     run: readRunSettings(read),
     generator: readGenerator(read.raw('model')),

@@ -97,16 +97,18 @@ export interface PoolContent {
   readonly seed: number;
   /** Share of composed scenes the data set was opened with. */
   readonly sceneShare: number;
+  /** Whether the data set was opened to shift and mirror pictures. */
+  readonly augment: boolean;
 }
 
 /** A digest of everything the pool depends on. */
 export function poolOrigin(
   data: PictogramDataset,
   { config, weights }: PoolEncoder,
-  { count, seed, sceneShare }: PoolContent,
+  { count, seed, sceneShare, augment }: PoolContent,
 ): string {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([data.size, data.length, config, count, seed, sceneShare]));
+  hash.update(JSON.stringify([data.size, data.length, config, count, seed, sceneShare, augment]));
   for (const [name, tensor] of weights) hash.update(name).update(tensorBytes(name, tensor));
   return hash.digest('hex').slice(0, 16);
 }

@@ -103,9 +103,9 @@ async function openPool(
   autoencoder: PoolEncoder,
   { signal, onProgress }: ObjectiveOptions,
 ): Promise<LatentPool> {
-  const { pool: folder, poolSize: count, sceneShare } = files;
-  using data = PictogramDataset.open(files.data, { size, sceneShare });
-  const content = { count, seed, sceneShare };
+  const { pool: folder, poolSize: count, sceneShare, augment } = files;
+  using data = PictogramDataset.open(files.data, { size, sceneShare, augment });
+  const content = { count, seed, sceneShare, augment };
   if (!LatentPool.exists(folder)) {
     await buildLatentPool(data, autoencoder, {
       ...content,

@@ -8,31 +8,41 @@ import { type ConvChoice, convSize, whereFaster } from './winograd-choice.js';
 
 type Matrix = readonly (readonly number[])[];
 
+/**
+ * Where the polynomials are met, beside infinity. These four around 0 lose half as much to rounding as the usual
+ * ±1 and ±2 (a quarter at worst); all entries of Bᵀ and Aᵀ are exact.
+ */
+const points = [0, 3 / 4, -3 / 4, 3 / 2, -3 / 2];
+
+/** Coefficients of ∏ (x − p), lowest power first. */
+function polynomial(roots: readonly number[]): number[] {
+  const times = (poly: readonly number[], root: number): number[] =>
+    [...poly, 0].map((same, power) => (poly[power - 1] ?? 0) - root * same);
+  return roots.reduce<number[]>(times, [1]);
+}
+
+const others = (at: number): number[] => points.filter((_, i) => i !== at);
+
 /** Bᵀ: six pixels of a line to six points. */
 const inputMatrix: Matrix = [
-  [4, 0, -5, 0, 1, 0],
-  [0, -4, -4, 1, 1, 0],
-  [0, 4, -4, -1, 1, 0],
-  [0, -2, -1, 2, 1, 0],
-  [0, 2, -1, -2, 1, 0],
-  [0, 4, 0, -5, 0, 1],
+  ...points.map((_, i) => [...polynomial(others(i)), 0]),
+  polynomial(points),
 ];
+
 /** G: three weights of a line to six points. */
 const weightMatrix: Matrix = [
-  [1 / 4, 0, 0],
-  [-1 / 6, -1 / 6, -1 / 6],
-  [-1 / 6, 1 / 6, -1 / 6],
-  [1 / 24, 1 / 12, 1 / 6],
-  [1 / 24, -1 / 12, 1 / 6],
+  ...points.map((p, i) => {
+    const scale = others(i).reduce((product, q) => product * (p - q), 1);
+    return [1 / scale, p / scale, p ** 2 / scale];
+  }),
   [0, 0, 1],
 ];
+
 /** Aᵀ: six points to four pixels of a line. */
-const outputMatrix: Matrix = [
-  [1, 1, 1, 1, 1, 0],
-  [0, 1, -1, 2, -2, 0],
-  [0, 1, 1, 4, 4, 0],
-  [0, 1, -1, 8, -8, 1],
-];
+const outputMatrix: Matrix = [0, 1, 2, 3].map((power) => [
+  ...points.map((p) => p ** power),
+  power === 3 ? 1 : 0,
+]);
 
 /** Default for `bandBytes`. */
 const usualBandBytes = 64 * 2 ** 20;
@@ -155,11 +165,16 @@ function winogradForm(
   return bias ? g.add(y, g.reshape(bias, [1, out, 1, 1])) : y;
 }
 
+/** With fewer, as at either end of a network, transforming costs more than the products save. */
+const leastChannels = 8;
+
 function hasForm({ inputs, attributes, shape, dtype }: TensorOf<'Conv'>): boolean {
   const { stride, dilation, groups } = attributes;
   return (
     inputs[1]!.shape.slice(2).join() === '3,3' &&
     [...stride, ...dilation, groups].every((n) => n === 1) &&
+    shape[1]! >= leastChannels &&
+    inputs[1]!.shape[1]! >= leastChannels &&
     shape.every((size) => size > 0) &&
     (dtype === 'f32' || dtype === 'f64')
   );
