@@ -18,6 +18,7 @@ import { readTextToImageModel } from '../../dist/pipelines/text-to-image-model.j
 import { feedName, flopsOf, graphOf, parseCase } from './parts.mjs';
 
 const threads = 2;
+const rewrites = process.env.MALIANG_BENCH_REWRITES;
 const prompt = 'a photograph of an astronaut riding a horse'; // as in names.py
 const startedAt = Number(process.env.MALIANG_PEER_STARTED);
 const sinceStart = () => Date.now() - startedAt;
@@ -131,7 +132,7 @@ function byteDifference(pixels, { data }) {
 
 async function runPicture([folder, side, steps, out]) {
   const stepEndMs = [];
-  const model = await TextToImage.fromPretrained(join(folder, 'sd15'), { threads });
+  const model = await TextToImage.fromPretrained(join(folder, 'sd15'), { threads, rewrites });
   const [width, height] = [Number(side), Number(side)];
   const options = { width, height, steps: Number(steps), guidanceScale: 7.5, seed: 1 };
   for await (const event of model.stream(prompt, options)) {
@@ -148,7 +149,7 @@ const inEngine = { part: runPart, gemm: runGemm, bands: runBands };
 const [what, ...rest] = process.argv.slice(2);
 if (what === 'picture') await runPicture(rest);
 else {
-  const engine = Engine.start({ threads });
+  const engine = Engine.start({ threads, rewrites });
   try {
     await inEngine[what](engine, rest);
   } finally {

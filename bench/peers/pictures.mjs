@@ -14,7 +14,7 @@ import { decodeImage } from '../../dist/formats/image.js';
 import { Judges } from '../../dist/metrics/judges.js';
 import { inCheckout } from '../../scripts/document-section.mjs';
 import { median } from '../machine.mjs';
-import { ours, peer, stableDiffusionCpp, watched } from './visit.mjs';
+import { isOurs, ours, peer, stableDiffusionCpp, watched } from './visit.mjs';
 
 export const pictureSteps = 3; // as in names.py
 const prompt = 'a photograph of an astronaut riding a horse';
@@ -47,8 +47,9 @@ export function folderBytes(path) {
 function cacheOf(folder, name) {
   const path = join(folder, 'cache', name);
   mkdirSync(path, { recursive: true });
-  const env = { MALIANG_PEER_CACHE: path, ...(name === 'maliang' && { XDG_CACHE_HOME: path }) };
-  return { path, env };
+  const rewrites = name === 'rewritten' ? { MALIANG_BENCH_REWRITES: 'faster' } : {};
+  const own = isOurs(name) ? { XDG_CACHE_HOME: path, ...rewrites } : {};
+  return { path, env: { MALIANG_PEER_CACHE: path, ...own } };
 }
 
 export const cacheEnvironment = (folder, name) => cacheOf(folder, name).env;
@@ -78,10 +79,9 @@ export async function pictureVisit(folder, { name, side, isPrepared }) {
 async function draw(name, { folder, side, out, env }) {
   if (name === 'sdcpp') return drawBySdcpp({ folder, side, out });
   const steps = `${pictureSteps}`;
-  const result =
-    name === 'maliang'
-      ? await ours(['picture', folder, `${side}`, steps, out], env)
-      : await peer(['picture', folder, `${side}`, name, steps, out], env);
+  const result = isOurs(name)
+    ? await ours(['picture', folder, `${side}`, steps, out], env)
+    : await peer(['picture', folder, `${side}`, name, steps, out], env);
   const { stepEndMs, endMs, peakBytes } = result;
   const stepMs = median(stepEndMs.slice(1).map((end, i) => end - stepEndMs[i]));
   return {

@@ -18,7 +18,7 @@ import {
   pictureVisit,
 } from './pictures.mjs';
 import { contenders, reportText } from './report.mjs';
-import { models, ours, peer, python, stableDiffusionCpp } from './visit.mjs';
+import { isOurs, models, ours, peer, python, stableDiffusionCpp } from './visit.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -46,7 +46,7 @@ const memoryOf = { 'growth-unet-batch-8': 14, 'growth-decode-large': 14, 'growth
 
 function isHere(name) {
   if (name === 'sdcpp') return stableDiffusionCpp !== undefined;
-  return name === 'maliang' || python !== undefined;
+  return isOurs(name) || python !== undefined;
 }
 
 function chosen(names) {
@@ -121,9 +121,7 @@ async function runCases(group, ids) {
       const args = ['part', folder, id];
       const times = [`${warmups}`, `${repeats}`];
       const env = cacheEnvironment(folder, name);
-      return name === 'maliang'
-        ? ours([...args, ...times], env)
-        : peer([...args, name, ...times], env);
+      return isOurs(name) ? ours([...args, ...times], env) : peer([...args, name, ...times], env);
     });
     for (const [name, { visits }] of Object.entries(found)) {
       const times = visits.flatMap(({ milliseconds }) => milliseconds);

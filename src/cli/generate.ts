@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { encodePng } from '../formats/png.js';
 import type { Captioner } from '../metrics/captioner.js';
+import type { Judges } from '../metrics/judges.js';
 import type { BestOfReport } from '../pipelines/best-of.js';
 import type { FastReport } from '../pipelines/fast-plan.js';
 import type { GenerateOptions } from '../pipelines/generation-request.js';
@@ -23,6 +24,7 @@ import { jsonSeed } from './json-seed.js';
 import type { Say } from './messages.js';
 import { type FoundModel, locateModel } from './models-download.js';
 import { noteWarning } from './note-warning.js';
+import { openMatcher } from './open-judges.js';
 import type { OptionValues } from './option-table.js';
 import type { Invocation } from './parse.js';
 import {
@@ -213,7 +215,8 @@ async function* draw(
     yield* pipeline.warnings;
     yield* job.source.notes;
     await using captioner = await captionerOf(values, terminal, signal);
-    const keeping = { job, terminal, captioner, signal };
+    await using matcher = captioner && (await openMatcher(values, terminal, signal));
+    const keeping = { job, terminal, captioner, matcher, signal };
     const isChosen = values['best-of'] !== undefined;
     const wanted = drawOptions(job, signal);
     const events = isChosen
@@ -245,19 +248,19 @@ function captionerOf(
   return openCaptioner(captioner, values, terminal, signal);
 }
 
-/** Alt text out of what a captioning model sees. */
+/** Alt text out of what a captioning model sees, and how well a matching model finds that to fit. */
 async function seenIn(
   image: GeneratedImage,
   captioner: Captioner,
-  { syntax: promptSyntax = 'a1111', alt, model = image.model }: OptionValues,
-  signal: AbortSignal,
+  { job: { values }, matcher, signal }: Keeping,
 ): Promise<AltText> {
+  const { syntax: promptSyntax = 'a1111', alt, model = image.model } = values;
   const { width, height, pixels: data, prompt } = image;
-  const { text: caption } = await captioner.caption(
-    { width, height, channels: 3, data },
-    { signal },
-  );
-  const words = alt === undefined ? { caption } : { alt, description: alt, caption };
+  const picture = { width, height, channels: 3, data } as const;
+  const { text: caption } = await captioner.caption(picture, { signal });
+  const match = await matcher?.score([picture], caption, { signal });
+  const seen = { caption, captionConfidence: match?.scores[0]?.values[0]?.[0] };
+  const words = alt === undefined ? seen : { ...seen, alt, description: alt };
   return describePicture({ prompt, promptSyntax, model, width, height }, words);
 }
 
@@ -339,18 +342,20 @@ interface Keeping {
   readonly job: Job;
   readonly terminal: Terminal;
   readonly captioner: Captioner | undefined;
+  readonly matcher: Judges | undefined;
   readonly signal: AbortSignal;
 }
 
 /** Writes one picture and says so; yields what did not fit into the file, then its record. */
 async function* keep(
   image: GeneratedImage,
-  { job, terminal, captioner, signal }: Keeping,
+  keeping: Keeping,
 ): AsyncGenerator<string | KeptPicture> {
+  const { job, terminal, captioner } = keeping;
   const { prompt, values, target } = job;
   const { width, height, steps, guidanceScale, strength, variationStrength } = image;
   const { metadata, quality } = values;
-  const altText = captioner ? await seenIn(image, captioner, values, signal) : image.altText;
+  const altText = captioner ? await seenIn(image, captioner, keeping) : image.altText;
   const file = await encodePicture(image, { format: target.format, metadata, quality, altText });
   yield* file.warnings;
   const path = await writePicture(target, file.bytes, prompt, image.seed);

@@ -263,6 +263,7 @@ export const chinese: Catalogue = {
   'train.step': '第 {step}/{total} 步',
   'train.rate': '每秒 {rate} 张',
   'train.done': '完成，共 {step} 步；结果在 {folder}。',
+  'train.was-done': '已没有要训练的步数；结果在 {folder}。要继续训练，请增大 `steps`。',
   'train.stopped': '在第 {step} 步后停止；检查点在 {folder}。',
   'train.resume': '继续训练：{command}',
 

@@ -278,6 +278,7 @@ export const english = {
   'train.step': 'step {step}/{total}',
   'train.rate': '{rate} images/s',
   'train.done': 'Done at step {step}; the run is in {folder}.',
+  'train.was-done': 'No step was left to train; the run is in {folder}. Raise `steps` to train on.',
   'train.stopped': 'Stopped after step {step}; the checkpoint is in {folder}.',
   'train.resume': 'Go on with: {command}',
 

@@ -6,6 +6,19 @@ import type { OptionValues } from './option-table.js';
 import type { Terminal } from './terminal.js';
 import { usageError } from './usage.js';
 
+/** The matcher of `--judge blip=MODEL`, which says how well a caption fits; nothing without one. */
+export async function openMatcher(
+  { judge, ...values }: OptionValues,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Judges | undefined> {
+  const source = judge?.sources.get('blip-itm');
+  if (source === undefined) return undefined;
+  const blip = await locateNamed(source, values, terminal, signal);
+  const { threads, device } = values;
+  return Judges.open(['blip-itm'], { models: { blip }, threads, device, offline: true });
+}
+
 /**
  * Opens the judges of `--judge`, the built-in CLIP when none is named; models of the hub are downloaded
  * as `--model` does. Throws USAGE and what reading a model throws.

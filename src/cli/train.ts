@@ -55,7 +55,12 @@ export async function train(
     throw error;
   }
   watcher.end();
-  terminal.print(terminal.say('train.done', { step: watcher.step, folder: shown }));
+  const { step } = watcher;
+  terminal.print(
+    step === 0
+      ? terminal.say('train.was-done', { folder: shown })
+      : terminal.say('train.done', { step, folder: shown }),
+  );
   return 0;
 }
 

@@ -226,6 +226,10 @@ describe('captions', () => {
     expect(texts.find(({ keyword }) => keyword === 'AltText')?.text).toBe(images[0].altText.alt);
     const own = await json(...draw, '--captioner', model.path, '--out', 'b.png', '--alt', 'my fox');
     expect(own.images[0].altText).toMatchObject({ alt: 'my fox', source: 'given' });
+    using blip = judgeFolder('blip');
+    const best = ['--best-of', '2', '--judge', `clip,blip=${blip.path}`, '--out', 'c.png'];
+    const sure = await json(...draw, ...best, '--captioner', model.path);
+    expect(sure.images[0].altText.description).toMatch(/ \(match \d+ %\)\.$/);
   });
 
   it('need files and a model', async () => {

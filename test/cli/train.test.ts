@@ -45,6 +45,10 @@ it('without --out the run lies in runs/autoencoder; --quiet says only the result
   expect(stdout).toBe('Done at step 1; the run is in runs/autoencoder.\n');
   expect(stderr).toBe('');
   expect(steps('runs/autoencoder')).toEqual([1]);
+  const again = await train('--quiet', '--resume');
+  expect(again.stdout).toBe(
+    'No step was left to train; the run is in runs/autoencoder. Raise `steps` to train on.\n',
+  );
 });
 
 it('Ctrl-C keeps a checkpoint and says how to go on; that command does', async () => {
