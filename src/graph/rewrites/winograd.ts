@@ -68,16 +68,42 @@ function squared(matrix: Matrix, dtype: GraphDtype): Tensor {
     : g.constant({ dtype: 'f32', shape, data: Float32Array.from(rows.flat()) });
 }
 
-/** Places, in the pixels of padded pictures, of the 36 pixels of every tile from row `from` on. */
-function tilePixels(picture: PaddedPicture, from: number, rows: number): Tensor {
-  const { batch, height, width, columns } = picture;
+interface TiledPicture {
+  /** [n·height·width + 1, c], the last one blank: a copy of a pixel is one stretch of memory. */
+  readonly pixels: Tensor;
+  readonly batch: number;
+  readonly height: number;
+  readonly width: number;
+  /** Blank pixels above and left of the picture. */
+  readonly padding: readonly [top: number, left: number];
+  /** Tiles of 4 × 4 output pixels below and beside each other. */
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function tiledPicture({ inputs, attributes, shape }: TensorOf<'Conv'>): TiledPicture {
+  const [batch, channels, height, width] = inputs[0]!.shape as [number, number, number, number];
+  const [top, left] = attributes.padding;
+  const [rows, columns] = [Math.ceil(shape[2]! / 4), Math.ceil(shape[3]! / 4)];
+  const last = g.transpose(inputs[0]!, [0, 2, 3, 1]); // [n, h, w, c]
+  const flat = g.reshape(last, [batch * height * width, channels]);
+  const pixels = g.concat([flat, g.filled(0, [1, channels], flat.dtype)], 0);
+  return { pixels, batch, height, width, padding: [top, left], rows, columns };
+}
+
+/** Places, in `pixels`, of the 36 pixels of every tile from row `from` on. */
+function tilePixels(picture: TiledPicture, from: number, rows: number): Tensor {
+  const { batch, height, width, columns, padding } = picture;
+  const blank = batch * height * width;
   const places: number[] = [];
   for (let point = 0; point < 36; point++) {
-    const [dy, dx] = [Math.floor(point / 6), point % 6];
+    const [dy, dx] = [Math.floor(point / 6) - padding[0], (point % 6) - padding[1]];
     for (let n = 0; n < batch; n++) {
       for (let row = from; row < from + rows; row++) {
         for (let column = 0; column < columns; column++) {
-          places.push((n * height + 4 * row + dy) * width + 4 * column + dx);
+          const [y, x] = [4 * row + dy, 4 * column + dx];
+          const isInside = y >= 0 && y < height && x >= 0 && x < width;
+          places.push(isInside ? (n * height + y) * width + x : blank);
         }
       }
     }
@@ -85,33 +111,20 @@ function tilePixels(picture: PaddedPicture, from: number, rows: number): Tensor 
   return g.indices(places, [36, places.length / 36]);
 }
 
-interface PaddedPicture {
-  /** [n·height·width, c]: a copy of a pixel is one stretch of memory. */
-  readonly pixels: Tensor;
-  readonly batch: number;
-  readonly height: number;
-  readonly width: number;
-  /** Tiles of 4 × 4 output pixels below and beside each other. */
-  readonly rows: number;
-  readonly columns: number;
-}
+/**
+ * The side of the product the weights are on. Left, they are read as they lie: best where tiles are few. Right, they
+ * are packed at every run, but pixels come channels last, which are turned back in a third of the time.
+ */
+type WeightSide = 'left' | 'right';
 
-function paddedPicture({ inputs, attributes, shape }: TensorOf<'Conv'>): PaddedPicture {
-  const [batch, channels, h, w] = inputs[0]!.shape as [number, number, number, number];
-  const [top, left] = attributes.padding;
-  const [rows, columns] = [Math.ceil(shape[2]! / 4), Math.ceil(shape[3]! / 4)];
-  const [height, width] = [4 * rows + 2, 4 * columns + 2];
-  const last = g.transpose(inputs[0]!, [0, 2, 3, 1]); // [n, h, w, c]
-  const padded = g.pad(last, [0, top, left, 0], [0, height - h - top, width - w - left, 0]);
-  const pixels = g.reshape(padded, [batch * height * width, channels]);
-  return { pixels, batch, height, width, rows, columns };
-}
-
-/** w [o, c, 3, 3] -> [36, o, c] */
-function transformedWeights(weight: Tensor): Tensor {
+/** w [o, c, 3, 3] -> [36, o, c] on the left, [36, c, o] on the right. */
+function transformedWeights(weight: Tensor, side: WeightSide): Tensor {
   const [out, channels] = weight.shape as [number, number];
-  const points = g.transpose(g.reshape(weight, [out * channels, 9]), [1, 0]);
-  return g.reshape(g.matmul(squared(weightMatrix, weight.dtype), points), [36, out, channels]);
+  const order = side === 'left' ? [2, 0, 1] : [2, 1, 0];
+  const points = g.transpose(g.reshape(weight, [out, channels, 9]), order);
+  const [, rows, columns] = points.shape as [number, number, number];
+  const flat = g.reshape(points, [9, rows * columns]);
+  return g.reshape(g.matmul(squared(weightMatrix, weight.dtype), flat), [36, rows, columns]);
 }
 
 interface Band {
@@ -121,24 +134,52 @@ interface Band {
   readonly shared: Shared;
 }
 
+interface BandWeights {
+  readonly side: WeightSide;
+  readonly values: Tensor;
+  readonly out: number;
+}
+
 /** The pixels of a band of tile rows, [n, o, 4·rows, 4·columns]. */
-function band(picture: PaddedPicture, weights: Tensor, { from, rows, shared }: Band): Tensor {
+function band(picture: TiledPicture, weights: BandWeights, { from, rows, shared }: Band): Tensor {
   const { pixels, batch, columns } = picture;
-  const [, out, channels] = weights.shape as [number, number, number];
+  const channels = pixels.shape[1]!;
   const tiles = batch * rows * columns;
-  const key = [batch, picture.height, picture.width, from, rows].join();
+  const key = [picture.height, picture.width, picture.padding, batch, columns, from, rows].join();
   const places = shared(key, () => tilePixels(picture, from, rows));
   const patches = g.gather(pixels, places); // [36, tiles, c]
   const flat = g.reshape(patches, [36, tiles * channels]);
-  const points = g.matmul(squared(inputMatrix, pixels.dtype), flat);
-  const right = g.transpose(g.reshape(points, [36, tiles, channels]), [0, 2, 1]); // [36, c, tiles]
-  const products = g.matmul(weights, right); // [36, o, tiles]
-  const squares = g.matmul(
-    squared(outputMatrix, pixels.dtype),
-    g.reshape(products, [36, out * tiles]),
-  );
-  const split = g.reshape(squares, [4, 4, out, batch, rows, columns]);
-  return g.reshape(g.transpose(split, [3, 2, 4, 0, 5, 1]), [batch, out, 4 * rows, 4 * columns]);
+  const transformed = g.matmul(squared(inputMatrix, pixels.dtype), flat);
+  const points = g.reshape(transformed, [36, tiles, channels]);
+  return backToPixels[weights.side](points, weights, [batch, rows, columns]);
+}
+
+type BackToPixels = (
+  points: Tensor,
+  weights: BandWeights,
+  grid: readonly [batch: number, rows: number, columns: number],
+) => Tensor;
+
+/** Points [36, tiles, c] -> [n, o, 4·rows, 4·columns]. */
+const backToPixels: { readonly [K in WeightSide]: BackToPixels } = {
+  left: (points, { values, out }, [batch, rows, columns]) => {
+    const products = g.matmul(values, g.transpose(points, [0, 2, 1])); // [36, o, tiles]
+    const split = g.reshape(squares(products), [4, 4, out, batch, rows, columns]);
+    return g.reshape(g.transpose(split, [3, 2, 4, 0, 5, 1]), [batch, out, 4 * rows, 4 * columns]);
+  },
+  right: (points, { values, out }, [batch, rows, columns]) => {
+    const products = g.matmul(points, values); // [36, tiles, o]
+    const split = g.reshape(squares(products), [4, 4, batch, rows, columns, out]);
+    const last = g.transpose(split, [2, 3, 0, 4, 1, 5]); // [n, rows, 4, columns, 4, o]
+    const first = g.transpose(g.reshape(last, [batch, 16 * rows * columns, out]), [0, 2, 1]);
+    return g.reshape(first, [batch, out, 4 * rows, 4 * columns]);
+  },
+};
+
+/** [36, a, b] -> [16, a·b]: the pixels of every tile. */
+function squares(products: Tensor): Tensor {
+  const [, a, b] = products.shape as [number, number, number];
+  return g.matmul(squared(outputMatrix, products.dtype), g.reshape(products, [36, a * b]));
 }
 
 function winogradForm(
@@ -147,11 +188,13 @@ function winogradForm(
 ): Tensor {
   const bias = conv.inputs[2];
   const [, out, height, width] = conv.shape as [number, number, number, number];
-  const picture = paddedPicture(conv);
-  const weights = transformedWeights(conv.inputs[1]!);
-  const rowBytes = 4 * 36 * picture.batch * picture.columns * (weights.shape[2]! + out);
+  const picture = tiledPicture(conv);
+  const weight = conv.inputs[1]!;
+  const rowBytes = 4 * 36 * picture.batch * picture.columns * (weight.shape[1]! + out);
   const most = Math.max(1, Math.floor(bandBytes / rowBytes));
   const even = Math.ceil(picture.rows / Math.ceil(picture.rows / most));
+  const side = picture.batch * even * picture.columns < 2 * out ? 'left' : 'right';
+  const weights = { side, values: transformedWeights(weight, side), out } as const;
   const bands: Tensor[] = [];
   for (let from = 0; from < picture.rows; from += even) {
     const rows = Math.min(even, picture.rows - from);
@@ -165,16 +208,11 @@ function winogradForm(
   return bias ? g.add(y, g.reshape(bias, [1, out, 1, 1])) : y;
 }
 
-/** With fewer, as at either end of a network, transforming costs more than the products save. */
-const leastChannels = 8;
-
 function hasForm({ inputs, attributes, shape, dtype }: TensorOf<'Conv'>): boolean {
   const { stride, dilation, groups } = attributes;
   return (
     inputs[1]!.shape.slice(2).join() === '3,3' &&
     [...stride, ...dilation, groups].every((n) => n === 1) &&
-    shape[1]! >= leastChannels &&
-    inputs[1]!.shape[1]! >= leastChannels &&
     shape.every((size) => size > 0) &&
     (dtype === 'f32' || dtype === 'f64')
   );
