@@ -1,5 +1,6 @@
 /** @file Every sampler on every family of models against diffusers; `npm run fidelity` writes docs/fidelity.md from it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RewriteMode } from '../../src/graph/rewrites/for-inference.js';
 import { TextToImage } from '../../src/pipelines/text-to-image.js';
 import { kDiffusionTable, supportedSamplers } from '../../src/schedulers/table.js';
 import {
@@ -19,6 +20,10 @@ declare module 'vitest' {
 }
 
 const tolerance = 1e-4;
+
+/** MALIANG_FIDELITY_REWRITES=all takes every rewrite at these sizes, where it is slower. */
+const forced = process.env.MALIANG_FIDELITY_REWRITES as RewriteMode | undefined;
+const rewriting = forced ? ({ rewrites: forced, prepared: 'off' } as const) : {};
 
 /** Solvers that run flows too. */
 const flowSolvers: ReadonlySet<string> = new Set([
@@ -51,7 +56,7 @@ describe.each(fidelityFamilies)('$name', (family) => {
   let pipe: TextToImage;
   beforeAll(async () => {
     folder = fidelityFolder(family);
-    pipe = await TextToImage.fromPretrained(folder.path, { threads: 1 });
+    pipe = await TextToImage.fromPretrained(folder.path, { threads: 1, ...rewriting });
   });
   afterAll(async () => {
     await pipe.dispose();

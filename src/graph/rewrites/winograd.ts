@@ -12,7 +12,7 @@ type Matrix = readonly (readonly number[])[];
  * Where the polynomials are met, beside infinity. These four around 0 lose half as much to rounding as the usual
  * ±1 and ±2 (a quarter at worst); all entries of Bᵀ and Aᵀ are exact.
  */
-const points = [0, 3 / 4, -3 / 4, 3 / 2, -3 / 2];
+const points = [0, 5 / 8, -5 / 8, 3 / 2, -3 / 2];
 
 /** Coefficients of ∏ (x − p), lowest power first. */
 function polynomial(roots: readonly number[]): number[] {
