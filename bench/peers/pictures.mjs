@@ -47,7 +47,7 @@ export function folderBytes(path) {
 function cacheOf(folder, name) {
   const path = join(folder, 'cache', name);
   mkdirSync(path, { recursive: true });
-  const rewrites = name === 'rewritten' ? { MALIANG_BENCH_REWRITES: 'faster' } : {};
+  const rewrites = name === 'plain' ? { MALIANG_BENCH_REWRITES: 'none' } : {};
   const own = isOurs(name) ? { XDG_CACHE_HOME: path, ...rewrites } : {};
   return { path, env: { MALIANG_PEER_CACHE: path, ...own } };
 }

@@ -51,8 +51,8 @@ export async function told(command, args, env) {
   return { ...JSON.parse(lines.at(-1)), peakBytes, idleBytes };
 }
 
-/** Maliang as it is, and with its graphs rewritten. */
-export const isOurs = (name) => name === 'maliang' || name === 'rewritten';
+/** Maliang as it is, and without rewriting its graphs. */
+export const isOurs = (name) => name === 'maliang' || name === 'plain';
 export const ours = (args, env) => told(process.execPath, [here('ours.mjs'), ...args], env);
 export const peer = (args, env) => told(python, [here('peer.py'), ...args], env);
 export const models = (args) => watched(python, [here('models.py'), ...args]);

@@ -51,8 +51,12 @@ export function winogradGain(size: ConvSize): number {
   return direct / (Math.max(multiply, read) + transform);
 }
 
+/** In larger pictures, values leave the cache between the steps of the form. */
+const mostPixels = 256 * 256;
+
 /** The choice when nothing else is asked for. */
-export const whereFaster: ConvChoice = (size) => winogradGain(size) >= leastGain;
+export const whereFaster: ConvChoice = (size) =>
+  size.height * size.width <= mostPixels && winogradGain(size) >= leastGain;
 
 /** Every convolution that has the form; for tests. */
 export const everywhere: ConvChoice = () => true;

@@ -134,14 +134,16 @@ interface Band {
   readonly shared: Shared;
 }
 
-interface BandWeights {
+interface Layer {
   readonly side: WeightSide;
-  readonly values: Tensor;
+  readonly weights: Tensor;
+  /** [o]. */
+  readonly bias: Tensor | undefined;
   readonly out: number;
 }
 
 /** The pixels of a band of tile rows, [n, o, 4·rows, 4·columns]. */
-function band(picture: TiledPicture, weights: BandWeights, { from, rows, shared }: Band): Tensor {
+function band(picture: TiledPicture, layer: Layer, { from, rows, shared }: Band): Tensor {
   const { pixels, batch, columns } = picture;
   const channels = pixels.shape[1]!;
   const tiles = batch * rows * columns;
@@ -151,42 +153,44 @@ function band(picture: TiledPicture, weights: BandWeights, { from, rows, shared 
   const flat = g.reshape(patches, [36, tiles * channels]);
   const transformed = g.matmul(squared(inputMatrix, pixels.dtype), flat);
   const points = g.reshape(transformed, [36, tiles, channels]);
-  return backToPixels[weights.side](points, weights, [batch, rows, columns]);
+  return backToPixels[layer.side](points, layer, [batch, rows, columns]);
 }
 
 type BackToPixels = (
   points: Tensor,
-  weights: BandWeights,
+  layer: Layer,
   grid: readonly [batch: number, rows: number, columns: number],
 ) => Tensor;
 
 /** Points [36, tiles, c] -> [n, o, 4·rows, 4·columns]. */
 const backToPixels: { readonly [K in WeightSide]: BackToPixels } = {
-  left: (points, { values, out }, [batch, rows, columns]) => {
-    const products = g.matmul(values, g.transpose(points, [0, 2, 1])); // [36, o, tiles]
-    const split = g.reshape(squares(products), [4, 4, out, batch, rows, columns]);
+  left: (points, { weights, bias, out }, [batch, rows, columns]) => {
+    const products = g.matmul(weights, g.transpose(points, [0, 2, 1])); // [36, o, tiles]
+    const pixels = squares(products, bias && g.reshape(bias, [out, 1]));
+    const split = g.reshape(pixels, [4, 4, out, batch, rows, columns]);
     return g.reshape(g.transpose(split, [3, 2, 4, 0, 5, 1]), [batch, out, 4 * rows, 4 * columns]);
   },
-  right: (points, { values, out }, [batch, rows, columns]) => {
-    const products = g.matmul(points, values); // [36, tiles, o]
-    const split = g.reshape(squares(products), [4, 4, batch, rows, columns, out]);
+  right: (points, { weights, bias, out }, [batch, rows, columns]) => {
+    const pixels = squares(g.matmul(points, weights), bias); // from [36, tiles, o]
+    const split = g.reshape(pixels, [4, 4, batch, rows, columns, out]);
     const last = g.transpose(split, [2, 3, 0, 4, 1, 5]); // [n, rows, 4, columns, 4, o]
     const first = g.transpose(g.reshape(last, [batch, 16 * rows * columns, out]), [0, 2, 1]);
     return g.reshape(first, [batch, out, 4 * rows, 4 * columns]);
   },
 };
 
-/** [36, a, b] -> [16, a·b]: the pixels of every tile. */
-function squares(products: Tensor): Tensor {
+/** [36, a, b] -> [16, a·b]: the pixels of every tile. The bias, which spreads to [a, b], rides with the product. */
+function squares(products: Tensor, bias: Tensor | undefined): Tensor {
   const [, a, b] = products.shape as [number, number, number];
-  return g.matmul(squared(outputMatrix, products.dtype), g.reshape(products, [36, a * b]));
+  const matrix = squared(outputMatrix, products.dtype);
+  const pixels = g.matmul(matrix, g.reshape(products, [36, a * b]));
+  return bias ? g.add(pixels, g.reshape(g.expand(bias, [a, b]), [a * b])) : pixels;
 }
 
 function winogradForm(
   conv: TensorOf<'Conv'>,
   { shared, bandBytes }: { readonly shared: Shared; readonly bandBytes: number },
 ): Tensor {
-  const bias = conv.inputs[2];
   const [, out, height, width] = conv.shape as [number, number, number, number];
   const picture = tiledPicture(conv);
   const weight = conv.inputs[1]!;
@@ -194,18 +198,20 @@ function winogradForm(
   const most = Math.max(1, Math.floor(bandBytes / rowBytes));
   const even = Math.ceil(picture.rows / Math.ceil(picture.rows / most));
   const side = picture.batch * even * picture.columns < 2 * out ? 'left' : 'right';
-  const weights = { side, values: transformedWeights(weight, side), out } as const;
+  const layer = {
+    side,
+    weights: transformedWeights(weight, side),
+    bias: conv.inputs[2],
+    out,
+  } as const;
   const bands: Tensor[] = [];
   for (let from = 0; from < picture.rows; from += even) {
     const rows = Math.min(even, picture.rows - from);
-    bands.push(band(picture, weights, { from, rows, shared }));
+    bands.push(band(picture, layer, { from, rows, shared }));
   }
   const whole = g.concat(bands, 2);
-  const y =
-    whole.shape.join() === conv.shape.join()
-      ? whole
-      : g.slice(whole, [0, 0, 0, 0], [picture.batch, out, height, width]);
-  return bias ? g.add(y, g.reshape(bias, [1, out, 1, 1])) : y;
+  if (whole.shape.join() === conv.shape.join()) return whole;
+  return g.slice(whole, [0, 0, 0, 0], [picture.batch, out, height, width]);
 }
 
 function hasForm({ inputs, attributes, shape, dtype }: TensorOf<'Conv'>): boolean {
