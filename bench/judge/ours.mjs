@@ -7,12 +7,17 @@ const [folder, batch] = process.argv.slice(2);
 const prompt = 'a red apple on a wooden table, photograph';
 const started = performance.now();
 const models = { clip: join(folder, 'model') };
-const judges = await Judges.open(['clip'], { models, batchSize: Number(batch), threads: 2 });
+const judges = await Judges.open(['clip'], {
+  models,
+  batchSize: Number(batch),
+  threads: 2,
+  lanes: 2,
+});
 const pictures = join(folder, 'pictures');
 const paths = readdirSync(pictures)
   .sort()
   .map((name) => join(pictures, name));
-await rankFiles(judges, prompt, paths.slice(0, Number(batch)));
+await rankFiles(judges, prompt, paths.slice(0, 2 * Number(batch))); // a batch for each lane
 const ready = performance.now();
 const { ranking } = await rankFiles(judges, prompt, paths);
 const done = performance.now();

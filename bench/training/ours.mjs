@@ -3,8 +3,10 @@
  * node ours.mjs CONFIG.json BATCH TOKENS MICRO [REPEATS] [PROFILE-PREFIX]
  * Prints one JSON line as peer.py does; with a prefix also milliseconds by kind of operation.
  */
+
 import { readFileSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { randn } from '../../dist/core/random.js';
 import { initialise } from '../../dist/nn/initialise.js';
@@ -124,5 +126,6 @@ async function profile() {
     Object.fromEntries(
       Object.entries(table).map(([key, ms]) => [key, Math.round(10 * ms * microBatches) / 10]),
     );
-  return { byKind: perStep(byKind), byOperation: perStep(byOperation) };
+  const cores = Math.min(availableParallelism(), microBatches);
+  return { cores, byKind: perStep(byKind), byOperation: perStep(byOperation) };
 }

@@ -94,8 +94,9 @@ function report(name, lanes, profile) {
     ? `**Ratio ${(bar.ms / ours.ms).toFixed(2)}** (${ours.name} to ${bar.name}; at least 0.8 is asked for).`
     : 'No peer was measured.';
   const inside = Object.values(profile.byKind).reduce((sum, ms) => sum + ms, 0);
-  const share = (ms) => `${((100 * ms) / profile.stepMs).toFixed(0)} %`;
-  const kinds = Object.entries({ ...profile.byKind, 'outside the graph': profile.stepMs - inside });
+  const coreMs = profile.cores * profile.stepMs;
+  const share = (ms) => `${((100 * ms) / coreMs).toFixed(0)} %`;
+  const kinds = Object.entries({ ...profile.byKind, 'outside the graph': coreMs - inside });
   return [
     `### ${name}`,
     '',
@@ -107,7 +108,7 @@ function report(name, lanes, profile) {
     '',
     ratio,
     '',
-    `Our step of ${profile.stepMs} ms under the profiler: ${kinds.map(([kind, ms]) => `${kind} ${share(ms)}`).join(', ')}.`,
+    `Our step of ${profile.stepMs} ms on ${profile.cores} cores, by the profile of a micro-batch on one: ${kinds.map(([kind, ms]) => `${kind} ${share(ms)}`).join(', ')}.`,
   ].join('\n');
 }
 

@@ -27,6 +27,7 @@ export async function openJudges(
   values: OptionValues,
   terminal: Terminal,
   signal: AbortSignal,
+  lanes: 1 | 2 = 1,
 ): Promise<Judges> {
   const { judge, threads, device } = values;
   const names = judge?.names ?? ['clip'];
@@ -43,5 +44,5 @@ export async function openJudges(
   }
   const aesthetic = clip === undefined || head === undefined ? undefined : { clip, head };
   const models = { clip, siglip, blip, aesthetic };
-  return Judges.open(names, { models, threads, device, offline: true });
+  return Judges.open(names, { models, threads, device, lanes, offline: true });
 }

@@ -14,6 +14,9 @@ import { scoresJson } from './scores-json.js';
 import type { Terminal } from './terminal.js';
 import { usageError } from './usage.js';
 
+/** From here on a second lane is worth loading the model twice. */
+const manyFiles = 48;
+
 export const rank: Command = async ({ words, values }, terminal, { signal }) => {
   const { say, folder } = terminal;
   const [prompt, files] = promptAndFiles(words, say);
@@ -22,7 +25,8 @@ export const rank: Command = async ({ words, values }, terminal, { signal }) => 
   const onPictures = (done: number): void => {
     if (!values.quiet) progress.report({ label: say('rank.judging'), done, total: paths.length });
   };
-  await using judges = await openJudges(values, terminal, signal);
+  const lanes = paths.length < manyFiles || values.threads === 1 ? 1 : 2;
+  await using judges = await openJudges(values, terminal, signal, lanes);
   try {
     const nearMisses = values['near-miss'];
     const found = await rankFiles(judges, prompt, paths, { nearMisses, signal, onPictures });

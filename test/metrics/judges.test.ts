@@ -43,7 +43,7 @@ function expectValues(
 async function judged(
   name: 'clip' | 'siglip' | 'blip',
   meta: TaskMeta,
-  options: { readonly batchSize?: number } = {},
+  options: { readonly batchSize?: number; readonly lanes?: 1 | 2 } = {},
 ): Promise<JudgeReport> {
   const { pictures, prompts, values } = readJudgeCase(name);
   using folder = judgeFolder(name);
@@ -66,15 +66,17 @@ const red = (side: number): RasterImage => ({
 });
 
 describe('judges give the values of transformers', () => {
-  it('clip, whatever the size of a batch', async ({ task }) => {
+  it('clip, whatever the size of a batch and the lanes', async ({ task }) => {
     const { warnings, scores } = await judged('clip', task.meta, { batchSize: 2 });
     expect(scores[0]!.unit).toBe('cosine');
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/^clip: the prompt has more than 24 tokens; its end is not read: /);
-    const whole = await judged('clip', {});
-    whole.scores[0]!.values.flat().forEach((value, i) => {
-      expect(value).toBeCloseTo(scores[0]!.values.flat()[i]!, 5);
-    });
+    for (const others of [{}, { batchSize: 1, lanes: 2 }] as const) {
+      const again = await judged('clip', {}, others);
+      again.scores[0]!.values.flat().forEach((value, i) => {
+        expect(value).toBeCloseTo(scores[0]!.values.flat()[i]!, 5);
+      });
+    }
   });
 
   it('siglip', async ({ task }) => {
