@@ -167,23 +167,27 @@ export class Judges implements AsyncDisposable {
       for (const warning of found.warnings) warnings.add(warning);
       return found.path;
     };
+    const engines: Engine[] = [];
     const openLane = async (share: number | undefined): Promise<Lane> => {
       const engine = Engine.start({ threads: share, device });
-      try {
-        return new Lane(engine, await openModels(names, { sources, engine, find }), batchSize);
-      } catch (cause) {
-        await engine.dispose();
-        throw cause;
-      }
+      engines.push(engine);
+      return new Lane(engine, await openModels(names, { sources, engine, find }), batchSize);
     };
     const half = Math.max(1, Math.floor((threads ?? availableParallelism()) / 2));
-    const lanes = [await openLane(count === 2 ? half : threads)];
-    if (count === 2) {
-      const isLarge = (await weightBytes(lanes[0]!)) > mostLaneBytes;
-      if (isLarge) await lanes.pop()!.engine.dispose();
-      lanes.push(await openLane(isLarge ? threads : half));
+    try {
+      const first = await openLane(count === 2 ? half : threads);
+      let lanes = [first];
+      if (count === 2 && (await weightBytes(first)) <= mostLaneBytes) {
+        lanes.push(await openLane(half));
+      } else if (count === 2) {
+        await first.engine.dispose();
+        lanes = [await openLane(threads)];
+      }
+      return new Judges([...names], { lanes, batchSize, warnings: [...warnings] });
+    } catch (cause) {
+      for (const engine of engines) await engine.dispose(); // Safe where it was before.
+      throw cause;
     }
-    return new Judges([...names], { lanes, batchSize, warnings: [...warnings] });
   }
 
   /**
