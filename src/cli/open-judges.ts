@@ -8,11 +8,11 @@ import { usageError } from './usage.js';
 
 /** The matcher of `--judge blip=MODEL`, which says how well a caption fits; nothing without one. */
 export async function openMatcher(
-  { judge, ...values }: OptionValues,
+  values: OptionValues,
   terminal: Terminal,
   signal: AbortSignal,
 ): Promise<Judges | undefined> {
-  const source = judge?.sources.get('blip-itm');
+  const source = values.judge?.sources.get('blip-itm');
   if (source === undefined) return undefined;
   const blip = await locateNamed(source, values, terminal, signal);
   const { threads, device } = values;

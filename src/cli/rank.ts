@@ -25,7 +25,8 @@ export const rank: Command = async ({ words, values }, terminal, { signal }) => 
   const onPictures = (done: number): void => {
     if (!values.quiet) progress.report({ label: say('rank.judging'), done, total: paths.length });
   };
-  const lanes = paths.length < manyFiles || values.threads === 1 ? 1 : 2;
+  const { threads, device = 'cpu' } = values;
+  const lanes = paths.length < manyFiles || threads === 1 || device !== 'cpu' ? 1 : 2;
   await using judges = await openJudges(values, terminal, signal, lanes);
   try {
     const nearMisses = values['near-miss'];
