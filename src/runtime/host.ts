@@ -11,7 +11,9 @@ import { RowStore } from './row-store.js';
 import type { LocalSession } from './session.js';
 import { weightsInFiles } from './weights.js';
 
-type Runtime = typeof import('./session.js') & typeof import('./prepared-weights.js');
+type Runtime = typeof import('./session.js') &
+  typeof import('./packing-choice.js') &
+  typeof import('./prepared-weights.js');
 
 const done = { kind: 'done', outputs: new Map(), warnings: [] } as const;
 const sessions = new Map<number, LocalSession>();
@@ -35,13 +37,15 @@ function guardAgainstOrphanhood(): void {
   watcher.unref();
 }
 
-async function answer({ LocalSession, readyToRun }: Runtime, request: Request): Promise<Reply> {
+async function answer(runtime: Runtime, request: Request): Promise<Reply> {
   switch (request.kind) {
     case 'load': {
+      const { LocalSession, packingPays, readyToRun } = runtime;
       const { session, weights, options, preparation } = request;
       const ready = await readyToRun(unpackGraph(request.graph), weights, preparation);
       const model = emitOnnx(ready.graph, { weights: weightsInFiles(ready.weights) });
-      sessions.set(session, await LocalSession.create(model, options));
+      const packsWeights = packingPays(ready.graph, ready.weights);
+      sessions.set(session, await LocalSession.create(model, { packsWeights, ...options }));
       return { ...done, warnings: ready.warnings };
     }
     case 'run':
@@ -96,7 +100,11 @@ async function serve(): Promise<void> {
   const send = (reply: Reply): unknown => process.send?.(reply);
   let runtime: Runtime;
   try {
-    runtime = { ...(await import('./session.js')), ...(await import('./prepared-weights.js')) };
+    runtime = {
+      ...(await import('./session.js')),
+      ...(await import('./packing-choice.js')),
+      ...(await import('./prepared-weights.js')),
+    };
   } catch (cause) {
     send({
       kind: 'failed',

@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly threads?: number | undefined;
   /** Weights stay in their files' pages instead of being copied in a faster layout. */
   readonly shareWeights?: boolean;
+  /** Those of linear layers are copied in the order products read them in. Default true. */
+  readonly packsWeights?: boolean;
   /** Without rewrites by ONNX Runtime and without copies of weights: for a graph that runs once. */
   readonly isPlain?: boolean;
   /** Memory of a run is given back after it instead of being kept for the next one. */
@@ -60,10 +62,10 @@ function fromOrt(tensor: ort.Tensor): TensorData {
 
 function creationOptions(options: SessionOptions): ort.InferenceSession.SessionOptions {
   const { threads, shareWeights, withoutOptimizers, profilePrefix, isPlain } = options;
-  const { device = 'cpu' } = options;
+  const { device = 'cpu', packsWeights = true } = options;
   const arena = options.returnsMemory ? { enableCpuMemArena: false, enableMemPattern: false } : {};
   const session: Record<string, string> = { model_external_initializers_file_folder_path: '/' };
-  if (shareWeights || isPlain) session.disable_prepacking = '1';
+  if (shareWeights || isPlain || !packsWeights) session.disable_prepacking = '1';
   const extra: Record<string, unknown> = { session };
   if (withoutOptimizers) {
     extra.optimization = { disable_specified_optimizers: withoutOptimizers.join(';') };
