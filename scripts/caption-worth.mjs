@@ -8,18 +8,16 @@ import { parseArgs } from 'node:util';
 import { TorchGenerator } from '../dist/core/random.js';
 import { elementCount } from '../dist/core/tensor-data.js';
 import { emitOnnx } from '../dist/graph/emit.js';
-import { input } from '../dist/graph/tensor.js';
-import { readTokenizerFolder } from '../dist/hub/tokenizer-folder.js';
 import { readWeightFile } from '../dist/hub/weight-file.js';
-import { parseClipConfig } from '../dist/models/clip-config.js';
-import { Scope } from '../dist/models/registry.js';
 import { LocalSession } from '../dist/runtime/session.js';
 import { noisedAt, velocityAt } from '../dist/schedulers/denoisers.js';
 import { alphasCumprod } from '../dist/schedulers/schedules.js';
 import { loadComponent } from '../dist/train/component-weights.js';
 import { readDiffusionFiles, readDiffusionTraining } from '../dist/train/configuration.js';
+import { denoiserOutput } from '../dist/train/diffusion.js';
 import { timeIdsOf } from '../dist/train/diffusion-batch.js';
 import { LatentPool } from '../dist/train/latent-pool.js';
+import { loadTextTower } from '../dist/train/objectives.js';
 import { createTextSession, encodeTexts } from '../dist/train/text-tower.js';
 
 const { values } = parseArgs({
@@ -36,20 +34,11 @@ const json = JSON.parse(readFileSync(values.config, 'utf8'));
 const [files, training] = [readDiffusionFiles(json), readDiffusionTraining(json)];
 const { metadata } = await readWeightFile(join(files.pool, 'latents.safetensors'));
 const pool = await LatentPool.read(files.pool, metadata.get('origin'));
-const clip = await loadComponent(files.clip, 'CLIPModel');
-const config = parseClipConfig(clip.config).text;
-const tokenizer = await readTokenizerFolder(files.tokenizer);
-const text = { config, weights: clip.weights, tokenizer };
+const text = await loadTextTower(files);
 const unet = await loadComponent(values.model);
-const textSession = await createTextSession(config, n, undefined);
+const textSession = await createTextSession(text, n, undefined);
 const shape = [n, ...pool.shape];
-const output = training.generator.build(new Scope(), {
-  sample: input('sample', shape),
-  timesteps: input('timesteps', [n]),
-  textStates: input('textStates', [n, config.maxPositions, config.hiddenSize]),
-  textEmbeds: input('textEmbeds', [n, config.projectionDim]),
-  timeIds: input('timeIds', [n, 6]),
-});
+const output = denoiserOutput(training.generator, text, n, pool.shape);
 const session = await LocalSession.create(emitOnnx(new Map([['output', output]])));
 const fixed = [
   ...unet.weights,

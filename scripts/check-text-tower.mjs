@@ -24,7 +24,8 @@ const batch = 64;
 const tokenizer = await readTokenizerFolder(join(values.model, 'tokenizer_2'));
 const { config: json, weights } = await loadComponent(join(values.model, 'text_encoder_2'));
 const config = parseClipTextConfig(json);
-const session = await createTextSession(config, batch, undefined);
+const text = { config, weights, tokenizer };
+const session = await createTextSession(text, batch, undefined);
 
 const unit = (vector) => {
   const length = Math.hypot(...vector);
@@ -38,7 +39,7 @@ async function embed(texts) {
   for (let from = 0; from < texts.length; from += batch) {
     const part = texts.slice(from, from + batch);
     const full = [...part, ...new Array(batch - part.length).fill('')];
-    const outputs = await encodeTexts(session, { config, weights, tokenizer }, full);
+    const outputs = await encodeTexts(session, text, full);
     const { data } = outputs.get('textEmbeds');
     const width = config.projectionDim;
     part.forEach((_, i) => {

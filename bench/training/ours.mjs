@@ -31,6 +31,11 @@ const text = {
   hiddenSize: config.cross_attention_dim ?? config.joint_attention_dim,
   projectionDim: pooled,
 };
+const channels = config.out_channels ?? 4;
+/** Where the denoiser sees one: as many channels beside the latents. */
+const draft = config.in_channels > channels && {
+  config: { inputSize: pooled, outChannels: channels, sampleSize: size },
+};
 
 function pooledWidth({ projection_class_embeddings_input_dim: all = 0, addition_time_embed_dim }) {
   return Math.max(1, all - 6 * (addition_time_embed_dim ?? 0));
@@ -38,7 +43,6 @@ function pooledWidth({ projection_class_embeddings_input_dim: all = 0, addition_
 
 /** Random values of one micro-batch; what they are does not matter for the time. */
 function makeFeeds(seed) {
-  const channels = config.in_channels;
   const noise = (shape, at) => ({
     dtype: 'f32',
     shape,
@@ -52,6 +56,7 @@ function makeFeeds(seed) {
   return new Map([
     ['sample', noise([micro, channels, size, size], 0)],
     ['target', noise([micro, channels, size, size], 1)],
+    ...(draft ? [['draft', noise([micro, channels, size, size], 4)]] : []),
     ['timesteps', full([micro], 500)],
     ['textStates', noise([micro, tokens, text.hiddenSize], 2)],
     ['textEmbeds', noise([micro, pooled], 3)],
@@ -60,8 +65,9 @@ function makeFeeds(seed) {
 }
 
 const generator = readGenerator(config);
-const objective = diffusionObjective({ generator, run: { microBatch: micro } }, text, [
-  config.in_channels,
+const training = { generator, run: { microBatch: micro } };
+const objective = diffusionObjective(training, { config: text, draft: draft || undefined }, [
+  channels,
   size,
   size,
 ]);

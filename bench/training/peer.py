@@ -27,7 +27,7 @@ is_unet = cls.__name__ == "UNet2DConditionModel"
 x = torch.randn(batch, channels, size, size)
 if mode == "channels_last":
     x = x.contiguous(memory_format=torch.channels_last)
-target = torch.randn(batch, channels, size, size)
+target = torch.randn(batch, config.get("out_channels", channels), size, size)
 t = torch.randint(0, 1000, (batch,))
 states = torch.randn(batch, tokens, width)
 pooled_width = config.get("projection_class_embeddings_input_dim", 0) - 6 * (config.get("addition_time_embed_dim") or 0)

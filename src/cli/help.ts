@@ -18,7 +18,7 @@ const synopses: Readonly<Record<CommandName, string>> = {
   caption: 'caption FILES --captioner MODEL [options]',
   evaluate: 'evaluate --real FOLDER --fake FOLDER [options]',
   models: 'models list|show|pull|remove [ID] [options]',
-  train: 'train autoencoder|clip|diffusion --config FILE [options]',
+  train: 'train autoencoder|clip|draft|diffusion --config FILE [options]',
   doctor: 'doctor [options]',
   samplers: 'samplers [--json]',
 };

@@ -79,7 +79,7 @@ export const chinese: Catalogue = {
   'command.caption': '用文字说明图片文件里有什么。',
   'command.evaluate': '比较生成的图片与真实图片：FID、KID、CMMD 等。',
   'command.models': '列出、查看、下载和删除模型。',
-  'command.train': '训练模型的一部分：autoencoder、clip 或 diffusion。',
+  'command.train': '训练模型的一部分：autoencoder、clip、draft 或 diffusion。',
   'command.samplers': '列出采样器和噪声排布，以及它们的各种名称。',
   'command.doctor': '检查安装、机器和内置模型。',
   'about.generate':

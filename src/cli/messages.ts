@@ -81,7 +81,7 @@ export const english = {
   'command.caption': 'Say in words what picture files show.',
   'command.evaluate': 'Compare made pictures with real ones: FID, KID, CMMD and others.',
   'command.models': 'List, show, download and remove models.',
-  'command.train': 'Train a part of a model: autoencoder, clip or diffusion.',
+  'command.train': 'Train a part of a model: autoencoder, clip, draft or diffusion.',
   'command.samplers': 'List samplers and schedules under all their names.',
   'command.doctor': 'Check the installation, the machine and the built-in model.',
   'about.generate':

@@ -14,7 +14,12 @@ import { Progress } from './progress.js';
 import type { Terminal } from './terminal.js';
 import { helpOrDraw, usageError } from './usage.js';
 
-const objectiveNames = ['autoencoder', 'clip', 'diffusion'] as const satisfies ObjectiveName[];
+const objectiveNames = [
+  'autoencoder',
+  'clip',
+  'draft',
+  'diffusion',
+] as const satisfies ObjectiveName[];
 const lineEveryMs = 30_000;
 
 /** Where a run lies and how to call it again. */

@@ -52,7 +52,7 @@ it('says what it does not run', () => {
     `"MODEL_UNSUPPORTED: CLIPTextModel: expected hidden_act one of quick_gelu, gelu, gelu_new, gelu_pytorch_tanh, relu, silu, swish, got "swiglu". Maliang does not run models with this setting."`,
   );
   expect(messageOf(() => componentClass('FluxTransformer2DModel'))).toMatchInlineSnapshot(
-    `"MODEL_UNSUPPORTED: model: expected a class of UNet2DConditionModel, SD3Transformer2DModel, AutoencoderKL, AutoencoderTiny, CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection, CLIPModel, SiglipModel, BlipForImageTextRetrieval, BlipForConditionalGeneration, AestheticHead, T5EncoderModel, FidInceptionV3, got "FluxTransformer2DModel". Maliang does not run this architecture."`,
+    `"MODEL_UNSUPPORTED: model: expected a class of UNet2DConditionModel, SD3Transformer2DModel, AutoencoderKL, AutoencoderTiny, CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection, CLIPModel, SiglipModel, BlipForImageTextRetrieval, BlipForConditionalGeneration, AestheticHead, T5EncoderModel, FidInceptionV3, LatentDraft, got "FluxTransformer2DModel". Maliang does not run this architecture."`,
   );
 });
 

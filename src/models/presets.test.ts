@@ -13,6 +13,7 @@ import { blipPresets } from './blip-config.js';
 import { clipPresets, clipTextPresets, clipVisionPresets } from './clip-config.js';
 import type { ConfigJson } from './config-reader.js';
 import { fidInceptionPresets } from './inception-v3.js';
+import { latentDraftPresets } from './latent-draft.js';
 import {
   type ComponentClass,
   componentParameters,
@@ -85,6 +86,7 @@ const counts: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   AestheticHead: { tiny: 199, sacLogosAva1L14: 927_969, linearL14: 769 },
   T5EncoderModel: { tiny: 4_496, xxl: 4_762_310_656 },
   FidInceptionV3: { published: 23_850_960 },
+  LatentDraft: { tiny: 1_508, builtin: 723_848 + 512 },
 };
 
 const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = {
@@ -102,6 +104,7 @@ const presets: Readonly<Record<string, Readonly<Record<string, ConfigJson>>>> = 
   AestheticHead: aestheticHeadPresets,
   T5EncoderModel: t5EncoderPresets,
   FidInceptionV3: fidInceptionPresets,
+  LatentDraft: latentDraftPresets,
 };
 
 const total = (tensors: ReadonlyMap<string, Tensor>): number =>

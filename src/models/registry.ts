@@ -45,6 +45,7 @@ import {
   fidInceptionWeightName,
   parseFidInceptionConfig,
 } from './inception-v3.js';
+import { type LatentDraftConfig, latentDraft, parseLatentDraftConfig } from './latent-draft.js';
 import { sd3Transformer } from './sd3-transformer.js';
 import { parseSd3TransformerConfig, type Sd3TransformerConfig } from './sd3-transformer-config.js';
 import { siglip, siglipWeightName } from './siglip.js';
@@ -76,6 +77,7 @@ export interface ComponentConfigs {
   AestheticHead: AestheticHeadConfig;
   T5EncoderModel: T5EncoderConfig;
   FidInceptionV3: FidInceptionConfig;
+  LatentDraft: LatentDraftConfig;
 }
 
 export type ComponentClass = keyof ComponentConfigs;
@@ -191,6 +193,12 @@ export const components: { readonly [K in ComponentClass]: ComponentRow<Componen
     parse: parseFidInceptionConfig,
     declare: (scope, config) => void fidInception(scope, config, feature('pixels', 1, 3, 75, 75)),
     weightName: fidInceptionWeightName,
+  },
+  LatentDraft: {
+    parse: parseLatentDraftConfig,
+    declare: (scope, config) =>
+      void latentDraft(scope, config, feature('embeds', 1, config.inputSize)),
+    weightName: sameName,
   },
 };
 

@@ -3,8 +3,10 @@ import { complain } from '../core/errors.js';
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
 import { type Graph, input } from '../graph/tensor.js';
 import { clipText, clipTextWithProjection, eosPositions } from '../models/clip-text.js';
+import { latentDraft } from '../models/latent-draft.js';
 import { Scope } from '../models/registry.js';
 import type { Family } from './families.js';
+import type { ModelPart } from './model-part.js';
 import {
   type ChunkRule,
   chunkPrompt,
@@ -25,6 +27,8 @@ export interface Conditioning {
   readonly states: FloatTensor;
   /** [1, projectionDim], of the tower that has a projection. */
   readonly pooled: FloatTensor | undefined;
+  /** [1, c, h, w], what a model with a draft first makes of the text. */
+  readonly draft?: FloatTensor | undefined;
 }
 
 /** What one tower says of a text. */
@@ -64,7 +68,12 @@ export async function encodePrompt(
     const { textStates } = model.family;
     readings.push(await readWith(tower, sessions, text, { ...options, textStates, count }));
   }
-  if (!model.family.t5) return joinSideBySide(readings);
+  if (!model.family.t5) {
+    const joined = joinSideBySide(readings);
+    const { pooled } = joined;
+    if (!model.draft || !pooled) return joined;
+    return { ...joined, draft: await readDraft(model.draft, sessions, pooled, options.signal) };
+  }
   const t5 = await readT5(sessions, text, { ...options, model });
   const clip = sideBySide(readings.map(({ states }) => states));
   const pooled = readings.flatMap((reading) => reading.pooled ?? []);
@@ -77,11 +86,26 @@ function joinSideBySide(readings: readonly TowerReading[]): Conditioning {
   return { states: sideBySide(readings.map(({ states }) => states)), pooled };
 }
 
+async function readDraft(
+  part: ModelPart<'LatentDraft'>,
+  sessions: SessionCache,
+  pooled: FloatTensor,
+  signal: AbortSignal | undefined,
+): Promise<FloatTensor> {
+  const build = (): Graph => {
+    const embeds = input('embeds', pooled.shape);
+    return new Map([['draft', latentDraft(new Scope(), part.config, embeds)]]);
+  };
+  const feeds = new Map([['embeds', pooled]]);
+  const outputs = await sessions.run({ part, form: 'draft', build, feeds, signal });
+  return floatOutput(outputs, 'draft');
+}
+
 /** Zeros in the shape of `conditioning`. */
-export function zeroed({ states, pooled }: Conditioning): Conditioning {
+export function zeroed({ states, pooled, draft }: Conditioning): Conditioning {
   const zeros = ({ shape, data }: FloatTensor): FloatTensor =>
     floatTensor(new Float32Array(data.length), shape);
-  return { states: zeros(states), pooled: pooled && zeros(pooled) };
+  return { states: zeros(states), pooled: pooled && zeros(pooled), draft: draft && zeros(draft) };
 }
 
 /** Chunks of a text in the tower that needs most. */

@@ -33,6 +33,8 @@ export interface Family {
   readonly textStates: 'last' | 'penultimate';
   /** A T5 encoder after the CLIP towers; a folder without it is read too, as zeros. */
   readonly t5?: { readonly encoder: string; readonly tokenizer: string };
+  /** Folder of a LatentDraft over the pooled text, which the denoiser sees beside the latents. */
+  readonly draft?: string;
   readonly denoiser: {
     readonly folder: string;
     readonly className: 'UNet2DConditionModel' | 'SD3Transformer2DModel';
@@ -130,7 +132,7 @@ const latentConsistency: Family = {
   schedulerFixes: {},
 };
 
-/** By the pipeline class that saved the folder; the task is the caller's choice. */
+/** By the pipeline class that saved the folder; the task is the caller's choice. The one with a draft is Maliang's own. */
 export const families: Readonly<Record<string, Family>> = {
   StableDiffusionPipeline: stableDiffusion,
   StableDiffusionImg2ImgPipeline: stableDiffusion,
@@ -141,6 +143,7 @@ export const families: Readonly<Record<string, Family>> = {
   StableDiffusionXLPipeline: stableDiffusionXl,
   StableDiffusionXLImg2ImgPipeline: stableDiffusionXl,
   StableDiffusionXLInpaintPipeline: stableDiffusionXl,
+  StableDiffusionXLDraftPipeline: { ...stableDiffusionXl, draft: 'draft' },
   StableDiffusion3Pipeline: stableDiffusion3,
   StableDiffusion3Img2ImgPipeline: stableDiffusion3,
   StableDiffusion3InpaintPipeline: stableDiffusion3,

@@ -6,11 +6,13 @@ import type { TextToImageModel } from './text-to-image-model.js';
 type UnetConfig = ModelPart<'UNet2DConditionModel'>['config'];
 type Sd3Config = ModelPart<'SD3Transformer2DModel'>['config'];
 
+type Draft = ModelPart<'LatentDraft'>;
+
 type Want = (what: string, expected: unknown, got: unknown) => void;
 
 /** Throws MODEL_UNSUPPORTED, naming the two values that differ. */
 export function checkFit(model: TextToImageModel): void {
-  const { path, denoiser, vae } = model;
+  const { path, denoiser, vae, draft } = model;
   const want: Want = (what, expected, got) => {
     if (expected === got) return;
     throw complain('MODEL_UNSUPPORTED', {
@@ -25,9 +27,16 @@ export function checkFit(model: TextToImageModel): void {
   want('vae out_channels', 3, vae.config.outChannels);
   const { inChannels } = denoiser.config;
   const isInpainting = inChannels === inpaintingChannels(latentChannels);
-  if (!isInpainting) want(`${denoiser.name} in_channels`, latentChannels, inChannels);
+  const seen = latentChannels + (draft ? latentChannels : 0);
+  if (!isInpainting || draft) want(`${denoiser.name} in_channels`, seen, inChannels);
+  if (draft) checkDraft(model, draft, want);
   if (denoiser.className === 'SD3Transformer2DModel') checkSd3(model, denoiser.config, want);
   else checkUnet(model, denoiser.config, want);
+}
+
+function checkDraft({ towers, vae }: TextToImageModel, { config }: Draft, want: Want): void {
+  want('draft out_channels', vae.config.latentChannels, config.outChannels);
+  want('draft input_size', towers.at(-1)!.part.config.projectionDim, config.inputSize);
 }
 
 function checkSd3(model: TextToImageModel, config: Sd3Config, want: Want): void {

@@ -37,6 +37,8 @@ export interface TextToImageModel {
   readonly towers: readonly TextTower[];
   /** Absent in families without one, and in folders that leave it out. */
   readonly t5: T5Tower | undefined;
+  /** Maliang's own models draw a draft from the pooled text first. */
+  readonly draft: ModelPart<'LatentDraft'> | undefined;
   /** Without a negative prompt the unconditional side is zeros, not the empty text. */
   readonly zeroesForEmptyPrompt: boolean;
   /** SDXL's refiner is told an aesthetic score instead of a target size. */
@@ -79,6 +81,7 @@ export async function readTextToImageModel(
   const { folder: denoiserName, className } = family.denoiser;
   onPart?.(denoiserName);
   const denoiser = await readPart(folder, denoiserName, { classes: [className], variant });
+  const draft = await readDraft(folder, family, options);
   onPart?.('vae');
   const { vae, warnings: vaeWarnings } = await readAutoencoder(folder, family, options);
   const scheduler = await readScheduler(folder, family, options);
@@ -89,6 +92,7 @@ export async function readTextToImageModel(
     family,
     towers,
     t5,
+    draft,
     zeroesForEmptyPrompt: hasZeroes && flag(folder, 'force_zeros_for_empty_prompt', true),
     wantsAestheticScore: flag(folder, 'requires_aesthetics_score', false),
     denoiser,
@@ -100,6 +104,7 @@ export async function readTextToImageModel(
       denoiser,
       ...towers.map(({ part }) => part),
       ...(t5 ? [t5.part] : []),
+      ...(draft ? [draft] : []),
       ...(options.vae === undefined ? [vae] : []),
     ]),
     warnings: [...sourceWarnings(folder), ...vaeWarnings, ...scheduler.warnings],
@@ -113,6 +118,16 @@ export function filesOf(parts: readonly Pick<ModelPart, 'weights'>[]): string[] 
   return [
     ...new Set(parts.flatMap(({ weights }) => [...weights.values()].map(({ file }) => file))),
   ];
+}
+
+async function readDraft(
+  folder: ModelSource,
+  { draft: name }: Family,
+  { variant, onPart }: ReadModelOptions,
+): Promise<ModelPart<'LatentDraft'> | undefined> {
+  if (name === undefined) return undefined;
+  onPart?.(name);
+  return readPart(folder, name, { classes: ['LatentDraft'], variant });
 }
 
 /** The model's own autoencoder, or the one given in its place. */

@@ -1,5 +1,6 @@
 /** @file UNet2DConditionModel as a denoiser: text states, SDXL's pooled text and time ids, LCM's guidance embedding. */
 import { type FloatTensor, floatTensor } from '../core/tensor-data.js';
+import * as g from '../graph/build.js';
 import { type Graph, input, type Tensor } from '../graph/tensor.js';
 import { Scope } from '../models/registry.js';
 import { skipConnections, unet2dCondition } from '../models/unet-2d-condition.js';
@@ -20,6 +21,8 @@ export const unetKind: DenoiserKind<Unet> = {
       feeds.set('textEmbeds', stacked(rows.map(({ pooled }) => pooled!)));
       feeds.set('timeIds', stacked(rows.map(timeIdRow)));
     }
+    const drafts = rows.flatMap(({ draft }) => draft ?? []);
+    if (drafts.length > 0) feeds.set('draft', stacked(drafts));
     const width = config.timeCondProjDim;
     if (width !== undefined) {
       const embedding = guidanceEmbedding(guidance.scale, width);
@@ -29,6 +32,14 @@ export const unetKind: DenoiserKind<Unet> = {
   },
   graph: unetGraph,
 };
+
+/** Sample [n, c, h, w] and draft [n, d, h', w'], brought to its size -> [n, c + d, h, w]. */
+function withDraft(sample: Tensor, draft: Tensor | undefined): Tensor {
+  if (!draft) return sample;
+  const size = sample.shape.slice(2) as [number, number];
+  const isFitting = size.every((side, i) => side === draft.shape[2 + i]);
+  return g.concat([sample, isFitting ? draft : g.resize(draft, { mode: 'bilinear', size })], 1);
+}
 
 function timeIdRow({ timeIds }: DenoiserRow): FloatTensor {
   return floatTensor(Float32Array.from(timeIds), [1, timeIds.length]);
@@ -52,7 +63,7 @@ function unetGraph(
     return depth!.isShallow ? input('deep', features.shape) : features;
   };
   const output = unet2dCondition(new Scope(), config, {
-    sample: input('sample', shape),
+    sample: withDraft(input('sample', shape), condition('draft')),
     timesteps: input('timesteps', shape.slice(0, 1)),
     encoderHiddenStates: condition('states')!,
     timestepCond: condition('timestepCond'),

@@ -12,6 +12,8 @@ export interface ModelParts {
   /** Component folders of the runs. */
   readonly autoencoder: string;
   readonly clip: string;
+  /** Model folder of a draft run: its text tower takes the place of that of `clip`. */
+  readonly draft: string;
   readonly generator: string;
   readonly tokenizer: string;
   /** The sampler's configuration, with `_class_name`. */
@@ -59,23 +61,22 @@ async function writeHalf(
 }
 
 /**
- * Writes an SDXL-shaped folder with one text tower: diffusers' StableDiffusionXLPipeline opens it.
- * The vision tower lies beside it in `judge`, for scoring.
+ * Writes an SDXL-shaped folder with one text tower and a draft: diffusers and transformers open its
+ * parts, but no pipeline of theirs knows the draft. The vision tower lies beside it in `judge`, for
+ * scoring.
  */
 export async function assembleModel(folder: string, parts: ModelParts): Promise<void> {
   const { scheduler, defaults } = parts;
   const clip = await loadComponent(parts.clip);
-  const { text_config: text, vision_config: vision } = clip.config as {
-    text_config: JsonObject;
-    vision_config: JsonObject;
-  };
-  await writeHalf(
-    join(folder, 'text_encoder_2'),
-    'transformers',
-    'CLIPTextModelWithProjection',
-    { model_type: 'clip_text_model', ...text },
-    pick(clip.weights, ['text_model.', 'text_projection.']),
-  );
+  const { vision_config: vision } = clip.config as { vision_config: JsonObject };
+  const towers = [
+    ['text_encoder_2', await loadComponent(join(parts.draft, 'text_encoder'))],
+    ['draft', await loadComponent(join(parts.draft, 'draft'))],
+  ] as const;
+  for (const [name, { className, config, weights }] of towers) {
+    const library = name === 'draft' ? 'diffusers' : 'transformers';
+    await writeHalf(join(folder, name), library, className, config, weights);
+  }
   await writeHalf(
     join(folder, 'judge'),
     'transformers',
@@ -106,7 +107,7 @@ export async function assembleModel(folder: string, parts: ModelParts): Promise<
   }
   await writeJson(join(folder, 'scheduler', 'scheduler_config.json'), scheduler);
   await writeJson(join(folder, 'model_index.json'), {
-    _class_name: 'StableDiffusionXLPipeline',
+    _class_name: 'StableDiffusionXLDraftPipeline',
     _diffusers_version: diffusersVersion,
     _maliang: { steps: defaults.steps, guidance_scale: defaults.guidanceScale },
     force_zeros_for_empty_prompt: false,
@@ -114,6 +115,7 @@ export async function assembleModel(folder: string, parts: ModelParts): Promise<
     text_encoder_2: ['transformers', 'CLIPTextModelWithProjection'],
     tokenizer: [null, null],
     tokenizer_2: ['transformers', 'CLIPTokenizer'],
+    draft: ['maliang', 'LatentDraft'],
     unet: ['diffusers', className],
     vae: ['diffusers', 'AutoencoderTiny'],
     scheduler: ['diffusers', String(scheduler._class_name)],
@@ -122,6 +124,7 @@ export async function assembleModel(folder: string, parts: ModelParts): Promise<
 }
 
 const weightFiles = [
+  'draft/diffusion_pytorch_model.safetensors',
   'judge/model.safetensors',
   'text_encoder_2/model.safetensors',
   'unet/diffusion_pytorch_model.safetensors',

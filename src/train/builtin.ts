@@ -24,7 +24,7 @@ export interface BuiltinTraining {
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
-const stages = ['autoencoder', 'clip', 'diffusion'] as const;
+const stages = ['autoencoder', 'clip', 'draft', 'diffusion'] as const;
 
 /** Runs every stage to its end and writes the model. Stop it at any time; it continues there. */
 export async function trainBuiltin(training: BuiltinTraining): Promise<void> {
@@ -65,6 +65,7 @@ export function builtinParts(
   return {
     autoencoder: join(runs, 'autoencoder', 'model'),
     clip: join(runs, 'clip', 'model'),
+    draft: join(runs, 'draft', 'model'),
     generator: join(runs, 'diffusion', 'model'),
     tokenizer: join(runs, 'tokenizer'),
     scheduler: diffusion.scheduler as JsonObject,

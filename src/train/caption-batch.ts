@@ -5,10 +5,33 @@ import type { ClipTextConfig } from '../models/clip-config.js';
 import { eosPositions } from '../models/clip-text.js';
 
 export interface CaptionBatch {
-  /** i64 [n, maxPositions]. */
+  /** i64 [n, tokens]. */
   readonly ids: TensorData;
   /** i64 [n], where each text ends. */
   readonly eosPosition: TensorData;
+}
+
+/** Ids of each caption, `maxLength` each: cut, or filled up. */
+export function captionRows(
+  captions: readonly string[],
+  tokenizer: ClipTokenizer,
+  maxLength: number,
+): number[][] {
+  return captions.map((text) => Array.from(tokenizer.encodePrompt(text, { maxLength }).ids));
+}
+
+/** Rows of equally many ids as tensors. */
+export function tokenTensors(
+  rows: readonly (readonly number[])[],
+  config: Pick<ClipTextConfig, 'eosTokenId'>,
+): CaptionBatch {
+  const n = rows.length;
+  const length = rows[0]?.length ?? 0;
+  const ends = eosPositions(rows, config);
+  return {
+    ids: { dtype: 'i64', shape: [n, length], data: BigInt64Array.from(rows.flat(), BigInt) },
+    eosPosition: { dtype: 'i64', shape: [n], data: BigInt64Array.from(ends, BigInt) },
+  };
 }
 
 export function captionBatch(
@@ -16,17 +39,5 @@ export function captionBatch(
   tokenizer: ClipTokenizer,
   config: ClipTextConfig,
 ): CaptionBatch {
-  const { maxPositions: length } = config;
-  const rows = captions.map((text) =>
-    Array.from(tokenizer.encodePrompt(text, { maxLength: length }).ids),
-  );
-  const n = captions.length;
-  return {
-    ids: { dtype: 'i64', shape: [n, length], data: BigInt64Array.from(rows.flat(), BigInt) },
-    eosPosition: {
-      dtype: 'i64',
-      shape: [n],
-      data: BigInt64Array.from(eosPositions(rows, config), BigInt),
-    },
-  };
+  return tokenTensors(captionRows(captions, tokenizer, config.maxPositions), config);
 }

@@ -7,6 +7,8 @@ import {
   readClipTraining,
   readDiffusionFiles,
   readDiffusionTraining,
+  readDraftFiles,
+  readDraftTraining,
 } from './configuration.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -16,6 +18,7 @@ const recipe = (name: string): Json => {
 };
 const autoencoder = recipe('autoencoder');
 const clip = recipe('clip');
+const draft = recipe('draft');
 const diffusion = recipe('diffusion');
 
 function complaint(read: (json: unknown) => unknown, json: unknown): string {
@@ -45,13 +48,18 @@ it('reads the recipes', () => {
     generator: { className: 'UNet2DConditionModel' },
     scheduler: { predictionType: 'v_prediction' },
   });
-  expect(readDiffusionFiles(diffusion)).toMatchObject({ pool: 'runs/builtin/pool' });
+  expect(readDraftTraining(draft)).toMatchObject({ pictureSize: 128, model: { sampleSize: 16 } });
+  const { draft: folder, ...pool } = readDiffusionFiles(diffusion);
+  expect(folder).toBe('runs/builtin/draft/model');
+  expect(readDraftFiles(draft)).toEqual(pool);
+  expect(draft.seed).toBe(diffusion.seed); // They share the pool, which hangs on it.
 });
 
 it('takes either optimiser for every objective, AdamW when none is named', () => {
   for (const [read, json] of [
     [readAutoencoderTraining, autoencoder],
     [readClipTraining, clip],
+    [readDraftTraining, draft],
     [readDiffusionTraining, diffusion],
   ] as const) {
     const { optimizer: _, ...plain } = json as Json;
@@ -124,6 +132,14 @@ it('names the field of each objective', () => {
     [readClipTraining, without(clip, 'tokenizer')],
     [readClipTraining, within(clip, 'model', { vision_config: { image_size: 96 } })],
     [readClipTraining, within(clip, 'model', { projection_dims: 4 })],
+    [readDraftTraining, { ...draft, tokens: 2 }],
+    [readDraftTraining, { ...draft, contrast: -1 }],
+    [readDraftTraining, { ...draft, model: diffusion.model }],
+    [readDraftTraining, within(draft, 'model', { sample_size: 15 })],
+    [readDraftTraining, { ...draft, start_from: 'runs/builtin/draft/model' }],
+    [readDraftTraining, { ...draft, logit_mean: 1 }],
+    [readDraftFiles, { ...draft, augment: 'no' }],
+    [readDiffusionFiles, { ...diffusion, draft: 3 }],
     [readDiffusionTraining, { ...diffusion, picture_size: 100 }],
     [readDiffusionTraining, { ...diffusion, caption_dropout: -1 }],
     [readDiffusionTraining, without(diffusion, 'model')],
@@ -152,6 +168,14 @@ it('names the field of each objective', () => {
       "CONFIG training configuration: expected tokenizer a path, got nothing. Correct the field the message names.",
       "CONFIG training configuration: expected model.vision_config.image_size 64 or 128, the sizes pictograms are drawn in, got 96. Correct the field the message names.",
       "CONFIG CLIPModel: expected fields of add_cross_attention, architectures, attention_dropout, bad_words_ids, begin_suppress_tokens, bos_token_id, chunk_size_feed_forward, cross_attention_hidden_size, decoder_start_token_id, diversity_penalty, do_sample, dropout, dtype, early_stopping, encoder_no_repeat_ngram_size, eos_token_id, exponential_decay_length_penalty, finetuning_task, forced_bos_token_id, forced_eos_token_id, gradient_checkpointing, id2label, initializer_factor, initializer_range, is_decoder, is_encoder_decoder, label2id, length_penalty, logit_scale_init_value, max_length, min_length, model_type, no_repeat_ngram_size, num_beam_groups, num_beams, num_return_sequences, output_attentions, output_hidden_states, output_scores, pad_token_id, prefix, problem_type, projection_dim, pruned_heads, remove_invalid_values, repetition_penalty, return_dict, return_dict_in_generate, sep_token_id, suppress_tokens, task_specific_params, temperature, text_config, text_config_dict, tf_legacy_loss, tie_encoder_decoder, tie_word_embeddings, tokenizer_class, top_k, top_p, torch_dtype, torchscript, transformers_version, typical_p, use_bfloat16, use_cache, vision_config, vision_config_dict, got "projection_dims". Check the spelling, or remove the field if it changes nothing.",
+      "CONFIG training configuration: expected tokens a whole number from 3 to 1000000, got 2. Correct the field the message names.",
+      "CONFIG training configuration: expected contrast a number of at least 0, got -1. Correct the field the message names.",
+      "CONFIG training configuration: expected model._class_name LatentDraft, got "UNet2DConditionModel". Correct the field the message names.",
+      "CONFIG LatentDraft: expected sample_size a multiple of 4, got 15. Correct the field the message names.",
+      "CONFIG training configuration: expected no start_from: a draft begins with the tower of \`clip\`, got "runs/builtin/draft/model". Correct the field the message names.",
+      "CONFIG training configuration: expected fields of augment, autoencoder, average_decay, batch_size, beta1, beta2, caption_dropout, checkpoint_minutes, clip, clip_norm, contrast, data, decay_share, eps, learning_rate, micro_batch, model, optimizer, picture_size, pool, pool_size, sample_every_steps, scene_share, seed, start_from, steps, threads, tokenizer, tokens, warmup_steps, weight_decay, got "logit_mean". Check the spelling, or remove the field if it changes nothing.",
+      "CONFIG training configuration: expected augment true or false, got "no". Correct the field the message names.",
+      "CONFIG training configuration: expected draft a path, got 3. Correct the field the message names.",
       "CONFIG training configuration: expected picture_size 64 or 128, the sizes pictograms are drawn in, got 100. Correct the field the message names.",
       "CONFIG training configuration: expected caption_dropout a number from 0 to 1, got -1. Correct the field the message names.",
       "MODEL_UNSUPPORTED training: model._class_name: expected UNet2DConditionModel or SD3Transformer2DModel, got nothing. Set \`_class_name\` in the \`model\` block of the configuration.",
@@ -162,7 +186,7 @@ it('names the field of each objective', () => {
       "CONFIG training configuration: expected scheduler.prediction_type "v_prediction", got "epsilon". Correct the field the message names.",
       "CONFIG training: scheduler: expected beta_schedule to be one of linear, scaled_linear, squaredcos_cap_v2, got "wavy". Correct the field the message names.",
       "CONFIG training configuration: expected scheduler without fields that have no effect, got "training: scheduler: beta_shedule has no effect here and is ignored.". Correct the field the message names.",
-      "CONFIG training configuration: expected fields of augment, autoencoder, average_decay, batch_size, beta1, beta2, caption_dropout, checkpoint_minutes, clip, clip_norm, data, decay_share, eps, learning_rate, logit_mean, micro_batch, model, optimizer, picture_size, pool, pool_size, sample_every_steps, scene_share, scheduler, seed, start_from, steps, threads, tokenizer, warmup_steps, weight_decay, got "pool_sise". Check the spelling, or remove the field if it changes nothing.",
+      "CONFIG training configuration: expected fields of augment, autoencoder, average_decay, batch_size, beta1, beta2, caption_dropout, checkpoint_minutes, clip, clip_norm, data, decay_share, draft, eps, learning_rate, logit_mean, micro_batch, model, optimizer, picture_size, pool, pool_size, sample_every_steps, scene_share, scheduler, seed, start_from, steps, threads, tokenizer, warmup_steps, weight_decay, got "pool_sise". Check the spelling, or remove the field if it changes nothing.",
       "CONFIG training configuration: expected clip a path, got nothing. Correct the field the message names.",
       "CONFIG training configuration: expected pool_size a whole number from 1 to 1000000, got 0. Correct the field the message names.",
     ]

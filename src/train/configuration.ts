@@ -2,11 +2,13 @@
 import { parseAutoencoderTinyConfig } from '../models/autoencoder-tiny.js';
 import { parseClipConfig } from '../models/clip-config.js';
 import { type ConfigJson, ConfigReader } from '../models/config-reader.js';
+import { parseLatentDraftConfig } from '../models/latent-draft.js';
 import { readConfig } from '../schedulers/config.js';
 import { type DdimConfig, ddimFields } from '../schedulers/ddim.js';
 import { type AutoencoderTraining, latentFactor } from './autoencoder.js';
 import type { ClipTraining } from './clip.js';
 import type { DiffusionTraining } from './diffusion.js';
+import type { DraftTraining } from './draft.js';
 import { readGenerator } from './generator.js';
 import { readPath, readRunSettings } from './run-settings.js';
 
@@ -65,8 +67,8 @@ export function readClipTraining(json: unknown): ClipTraining {
   return training;
 }
 
-/** Files and folders a diffusion run starts from. */
-export interface DiffusionFiles {
+/** Files and folders of the runs that learn from a pool of latents. */
+export interface PoolFiles {
   readonly data: string;
   readonly autoencoder: string;
   readonly clip: string;
@@ -79,12 +81,17 @@ export interface DiffusionFiles {
   readonly augment: boolean;
 }
 
-const diffusionFields = ['data', 'autoencoder', 'clip', 'tokenizer', 'pool'] as const;
+/** What a diffusion run starts from. */
+export interface DiffusionFiles extends PoolFiles {
+  /** Model folder of a draft run, whose text tower takes the place of that of `clip`. */
+  readonly draft: string | undefined;
+}
 
-/** Throws CONFIG, naming the field. */
-export function readDiffusionFiles(json: unknown): DiffusionFiles {
-  const read = new ConfigReader('training configuration', json);
-  const [data, autoencoder, clip, tokenizer, pool] = diffusionFields.map((field) =>
+const pathFields = ['data', 'autoencoder', 'clip', 'tokenizer', 'pool'] as const;
+const poolFields = [...pathFields, 'pool_size', 'scene_share', 'augment'] as const;
+
+function readPoolFiles(read: ConfigReader): PoolFiles {
+  const [data, autoencoder, clip, tokenizer, pool] = pathFields.map((field) =>
     readPath(read, field),
   ) as [string, string, string, string, string];
   const poolSize = read.integer('pool_size', 40_000);
@@ -93,10 +100,44 @@ export function readDiffusionFiles(json: unknown): DiffusionFiles {
   return { data, autoencoder, clip, tokenizer, pool, poolSize, sceneShare, augment };
 }
 
+/** Throws CONFIG, naming the field. */
+export function readDraftFiles(json: unknown): PoolFiles {
+  return readPoolFiles(new ConfigReader('training configuration', json));
+}
+
+/** Throws CONFIG, naming the field. */
+export function readDiffusionFiles(json: unknown): DiffusionFiles {
+  const read = new ConfigReader('training configuration', json);
+  const draft = read.raw('draft') === undefined ? undefined : readPath(read, 'draft');
+  return { ...readPoolFiles(read), draft };
+}
+
+/** Throws CONFIG or MODEL_UNSUPPORTED, naming the field. */
+export function readDraftTraining(json: unknown): DraftTraining {
+  const read = new ConfigReader('training configuration', json);
+  read.ignore(...poolFields);
+  const training = {
+    run: readRunSettings(read),
+    model: parseLatentDraftConfig(modelOf(read, 'LatentDraft')),
+    tokens: read.integer('tokens', 32, { min: 3 }),
+    captionDropout: read.number('caption_dropout', 0.01, { min: 0, max: 1 }),
+    contrast: read.number('contrast', 0.05, { min: 0 }),
+    pictureSize: pictureSizeOf(read, 'picture_size', read.integer('picture_size', 128)),
+  };
+  if (training.run.startFrom !== undefined) {
+    throw read.wrong(
+      'no start_from: a draft begins with the tower of `clip`',
+      training.run.startFrom,
+    );
+  }
+  read.done();
+  return training;
+}
+
 /** Throws CONFIG or MODEL_UNSUPPORTED, naming the field. */
 export function readDiffusionTraining(json: unknown): DiffusionTraining {
   const read = new ConfigReader('training configuration', json);
-  read.ignore(...diffusionFields, 'pool_size', 'scene_share', 'augment');
+  read.ignore(...poolFields, 'draft');
   const training = {
     run: readRunSettings(read),
     generator: readGenerator(read.raw('model')),

@@ -20,7 +20,7 @@ import type { InitialRule } from '../nn/initialise.js';
 import type { Scope } from '../nn/scope.js';
 
 export interface GeneratorInputs {
-  readonly sample: Tensor; // [n, c, h, w]
+  readonly sample: Tensor; // [n, c, h, w], a draft's channels after the latents'
   readonly timesteps: Tensor; // f32 [n]
   readonly textStates: Tensor; // [n, tokens, width]
   readonly textEmbeds: Tensor; // [n, width]
@@ -33,6 +33,8 @@ export const timeIdCount = 6;
 /** What the latents and the text tower give a generator. */
 export interface ConditionSizes {
   readonly channels: number;
+  /** Channels of a draft beside the latents; 0 without one. */
+  readonly draftChannels: number;
   readonly textWidth: number;
   readonly pooledWidth: number;
 }
@@ -59,6 +61,11 @@ const ofLatents = 'the channels of the latents';
 const ofText = 'the hidden_size of the text tower';
 const ofPooled = 'the projection_dim of the text tower';
 
+function inputWish(has: number, channels: number, draftChannels: number): FieldWish {
+  const because = draftChannels > 0 ? `${ofLatents} and of their draft` : ofLatents;
+  return { field: 'in_channels', has, wanted: channels + draftChannels, because };
+}
+
 function unetGenerator(config: Unet2dConditionConfig): Generator {
   const { inChannels, outChannels, encoderHidDim, crossAttentionDim, additionEmbed } = config;
   refuseUntrained(config);
@@ -66,8 +73,8 @@ function unetGenerator(config: Unet2dConditionConfig): Generator {
     className: 'UNet2DConditionModel',
     initials: unet2dConditionInitials,
     frozen: new Map(),
-    wishes: ({ channels, textWidth, pooledWidth }) => [
-      { field: 'in_channels', has: inChannels, wanted: channels, because: ofLatents },
+    wishes: ({ channels, draftChannels, textWidth, pooledWidth }) => [
+      inputWish(inChannels, channels, draftChannels),
       { field: 'out_channels', has: outChannels, wanted: channels, because: ofLatents },
       encoderHidDim === undefined
         ? {
@@ -121,8 +128,8 @@ function sd3Generator(config: Sd3TransformerConfig): Generator {
     className: 'SD3Transformer2DModel',
     initials: sd3TransformerInitials(config),
     frozen: new Map([['pos_embed.pos_embed', table]]),
-    wishes: ({ channels, textWidth, pooledWidth }) => [
-      { field: 'in_channels', has: inChannels, wanted: channels, because: ofLatents },
+    wishes: ({ channels, draftChannels, textWidth, pooledWidth }) => [
+      inputWish(inChannels, channels, draftChannels),
       { field: 'out_channels', has: outChannels, wanted: channels, because: ofLatents },
       { field: 'joint_attention_dim', has: jointAttentionDim, wanted: textWidth, because: ofText },
       {

@@ -10,17 +10,23 @@ import { requireTokenizerFit } from '../models/tokenizer-fit.js';
 import { trainAutoencoder } from './autoencoder.js';
 import { writeRestorations } from './autoencoder-sheet.js';
 import { trainClip } from './clip.js';
-import { loadComponent, saveComponent } from './component-weights.js';
+import { type LoadedComponent, loadComponent, saveComponent } from './component-weights.js';
 import {
   type DiffusionFiles,
+  type PoolFiles,
   readAutoencoderTraining,
   readClipTraining,
   readDiffusionFiles,
   readDiffusionTraining,
+  readDraftFiles,
+  readDraftTraining,
 } from './configuration.js';
 import { type DiffusionTraining, trainDiffusion } from './diffusion.js';
 import { writeDiffusionSheet } from './diffusion-sheet.js';
+import { draftSource, trainDraft } from './draft.js';
+import { loadDraftModel, saveDraftModel, writeDraftSheet } from './draft-model.js';
 import { buildLatentPool, LatentPool, type PoolEncoder, poolOrigin } from './latent-pool.js';
+import { pictureEmbeds } from './picture-embeds.js';
 import type { RunSettings } from './run-settings.js';
 import type { TextTower } from './text-tower.js';
 import type { RunOptions, TrainingRun } from './training-run.js';
@@ -83,12 +89,46 @@ const runDiffusion: RunObjective = async (json, options) => {
   });
 };
 
-async function loadTextTower(files: DiffusionFiles): Promise<TextTower> {
+const runDraft: RunObjective = async (json, options) => {
+  const files = readDraftFiles(json);
+  const training = readDraftTraining(json);
   const clip = await loadComponent(files.clip, 'CLIPModel');
+  const text = await textTowerOf(clip, files);
+  const autoencoder = await loadAutoencoder(files.autoencoder);
+  const pool = await openPool(files, training, autoencoder, options);
+  const embeds = await embedPool(files, training, clip, options);
+  const source = draftSource(pool, embeds, text, training.tokens);
+  const scale = clip.weights.get('logit_scale')!;
+  const { text_config: towerJson } = clip.config as { text_config: JsonObject };
+  await trainDraft(training, text, scale, source, options, async (run) => {
+    const learnt = run.averages();
+    const configs = { tower: towerJson, draft: modelOf(json) };
+    await saveDraftModel(join(options.folder, 'model'), configs, learnt);
+    await writeDraftSheet(
+      { training, pool, autoencoder, text },
+      learnt,
+      sheetOf(options.folder, run),
+    );
+  });
+};
+
+/** The text tower of a CLIP pair. */
+async function textTowerOf(clip: LoadedComponent, files: PoolFiles): Promise<TextTower> {
   const config = parseClipConfig(clip.config).text;
   const tokenizer = await readTokenizerFolder(files.tokenizer);
   requireTokenizerFit(tokenizer, config, `${files.clip}: text_config`);
-  return { config, weights: clip.weights, tokenizer };
+  const isText = (name: string): boolean => /^text_(?:model|projection)\./.test(name);
+  return {
+    config,
+    weights: new Map([...clip.weights].filter(([name]) => isText(name))),
+    tokenizer,
+  };
+}
+
+/** What the captions of a diffusion run go through. */
+export async function loadTextTower(files: DiffusionFiles): Promise<TextTower> {
+  if (files.draft !== undefined) return loadDraftModel(files.draft, files.tokenizer);
+  return textTowerOf(await loadComponent(files.clip, 'CLIPModel'), files);
 }
 
 async function loadAutoencoder(folder: string): Promise<PoolEncoder> {
@@ -96,10 +136,13 @@ async function loadAutoencoder(folder: string): Promise<PoolEncoder> {
   return { config: parseAutoencoderTinyConfig(config), weights };
 }
 
+/** What the pool is made of. */
+type PoolTraining = Pick<DiffusionTraining, 'run' | 'pictureSize'>;
+
 /** The pool of the configuration, made first when the folder holds none. */
 async function openPool(
-  files: DiffusionFiles,
-  { run: { seed, threads }, pictureSize: size }: DiffusionTraining,
+  files: PoolFiles,
+  { run: { seed, threads }, pictureSize: size }: PoolTraining,
   autoencoder: PoolEncoder,
   { signal, onProgress }: ObjectiveOptions,
 ): Promise<LatentPool> {
@@ -118,10 +161,30 @@ async function openPool(
   return LatentPool.read(folder, poolOrigin(data, autoencoder, content));
 }
 
+/** The pool's pictures through the vision tower of a CLIP pair, [poolSize, projectionDim]. */
+async function embedPool(
+  files: PoolFiles,
+  { run: { seed, threads }, pictureSize: size }: PoolTraining,
+  clip: LoadedComponent,
+  { signal, onProgress }: ObjectiveOptions,
+): Promise<Float32Array> {
+  const { poolSize: count, sceneShare, augment } = files;
+  using data = PictogramDataset.open(files.data, { size, sceneShare, augment });
+  const vision = { config: parseClipConfig(clip.config).vision, weights: clip.weights };
+  return await pictureEmbeds(data, vision, {
+    count,
+    seed,
+    threads,
+    signal,
+    onProgress: (done, total) => onProgress?.('looking at pictures', done, total),
+  });
+}
+
 /** One row per objective. */
 export const objectives = {
   autoencoder: runAutoencoder,
   clip: runClip,
+  draft: runDraft,
   diffusion: runDiffusion,
 } as const satisfies Record<string, RunObjective>;
 

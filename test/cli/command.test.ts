@@ -73,7 +73,7 @@ describe('usage errors', () => {
     [['doctor', 'who'], 'doctor: expected no further words, got who. See '],
     [['doctor', 'who'], 'To draw those words: node '],
     [['train', 'station', 'at', 'night'], "-- 'train station at night'"],
-    [['train'], 'train: expected one of autoencoder, clip, diffusion, got nothing. See '],
+    [['train'], 'train: expected one of autoencoder, clip, draft, diffusion, got nothing. See '],
     [['train', 'clap'], 'got clap. Did you mean clip?'],
     [['train', 'clip', 'now'], 'train clip: expected no further words, got now. See '],
     [['train', 'clip'], 'train clip: expected --config FILE, got nothing. For example: '],

@@ -23,6 +23,7 @@ import {
 } from '../../src/models/clip-text.js';
 import { clipVisionWithProjection } from '../../src/models/clip-vision.js';
 import { fidInception } from '../../src/models/inception-v3.js';
+import { latentDraft } from '../../src/models/latent-draft.js';
 import type { Component } from '../../src/models/registry.js';
 import { sd3Transformer } from '../../src/models/sd3-transformer.js';
 import { siglip } from '../../src/models/siglip.js';
@@ -166,6 +167,8 @@ function outputsOf(scope: Scope, component: Component, feeder: Feeder): Record<s
         logits: blipCaptioning(scope, config, { ids: feeder.want('input_ids', 'i64'), pixels }),
       };
     }
+    case 'LatentDraft':
+      return { draft: latentDraft(scope, config, feeder.want('embeds')) };
     case 'AestheticHead':
       return { scores: aestheticHead(scope, config, feeder.want('embeds')) };
     case 'T5EncoderModel':

@@ -5,6 +5,7 @@ import { elementCount, type TensorData } from '../../src/core/tensor-data.js';
 import { grad } from '../../src/graph/grad.js';
 import { interpret } from '../../src/graph/interpret.js';
 import { inputsOf, parametersOf, type Tensor } from '../../src/graph/tensor.js';
+import { parseLatentDraftConfig } from '../../src/models/latent-draft.js';
 import { initialise } from '../../src/nn/initialise.js';
 import { autoencoderObjective } from '../../src/train/autoencoder.js';
 import { clipObjective } from '../../src/train/clip.js';
@@ -12,14 +13,16 @@ import {
   readAutoencoderTraining,
   readClipTraining,
   readDiffusionTraining,
+  readDraftTraining,
 } from '../../src/train/configuration.js';
 import { diffusionObjective } from '../../src/train/diffusion.js';
+import { draftObjective } from '../../src/train/draft.js';
 import {
   GradientSession,
   gradientModel,
   type Objective,
 } from '../../src/train/gradient-session.js';
-import { TinySet, tinyAutoencoder, tinyClip, tinyDiffusion } from './tiny-set.js';
+import { TinySet, tinyAutoencoder, tinyClip, tinyDiffusion, tinyDraft } from './tiny-set.js';
 
 let set: TinySet;
 beforeAll(async () => {
@@ -104,9 +107,21 @@ describe('gradients of', () => {
     await expectTrueGradients(clipObjective(config));
   });
 
-  it.each(['unet', 'sd3'] as const)('the denoiser %s', async (name) => {
+  it('the draft', async () => {
     const text = readClipTraining(tinyClip(set)).model.text;
+    const json = { ...tinyDraft(set), batch_size: 3, micro_batch: 3 };
+    const small = { ...text, vocabSize: 20, layers: 1 };
+    await expectTrueGradients(
+      draftObjective(readDraftTraining(json), { config: small }, [4, 8, 8]),
+    );
+  });
+
+  it.each(['unet', 'sd3', 'drafted'] as const)('the denoiser %s', async (name) => {
+    const config = readClipTraining(tinyClip(set)).model.text;
     const json = { ...tinyDiffusion(set, name), batch_size: 2, micro_batch: 2 };
+    const draft = parseLatentDraftConfig({ ...tinyDraft(set).model, sample_size: 4 });
+    const text =
+      name === 'drafted' ? { config, draft: { config: draft, weights: new Map() } } : { config };
     await expectTrueGradients(diffusionObjective(readDiffusionTraining(json), text, [4, 4, 4]));
   });
 });

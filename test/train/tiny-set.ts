@@ -164,9 +164,13 @@ const sd3 = {
   qk_norm: 'rms_norm',
 };
 
-export const tinyGenerators = { unet, sd3 };
+/** Sees the draft beside the latents. */
+const drafted = { ...unet, in_channels: 8 };
 
-export const tinyDiffusion = (set: TinySet, generator: keyof typeof tinyGenerators = 'unet') => ({
+export const tinyGenerators = { unet, sd3, drafted };
+
+/** What runs over a pool share. */
+const tinyPool = (set: TinySet) => ({
   ...quick,
   data: set.data,
   autoencoder: set.path('autoencoder', 'model'),
@@ -176,6 +180,27 @@ export const tinyDiffusion = (set: TinySet, generator: keyof typeof tinyGenerato
   pool_size: 40,
   scene_share: 0,
   picture_size: 64,
+  steps: 6,
+  batch_size: 8,
+  micro_batch: 4,
+});
+
+export const tinyDraft = (set: TinySet) => ({
+  ...tinyPool(set),
+  model: {
+    _class_name: 'LatentDraft',
+    input_size: 12,
+    hidden_size: 16,
+    block_out_channels: [8, 8],
+    out_channels: 4,
+    sample_size: 8,
+  },
+  tokens: tinyTokens,
+});
+
+export const tinyDiffusion = (set: TinySet, generator: keyof typeof tinyGenerators = 'unet') => ({
+  ...tinyPool(set),
+  ...(generator === 'drafted' ? { draft: set.path('draft', 'model') } : {}),
   scheduler: {
     _class_name: 'DDIMScheduler',
     beta_schedule: 'squaredcos_cap_v2',
@@ -184,7 +209,4 @@ export const tinyDiffusion = (set: TinySet, generator: keyof typeof tinyGenerato
     clip_sample: false,
   },
   model: tinyGenerators[generator],
-  steps: 6,
-  batch_size: 8,
-  micro_batch: 4,
 });

@@ -7,7 +7,7 @@ import sys
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 PARTS = ["random", "weights", "schedulers", "k_diffusion", "clip", "judges", "judge_scores", "autoencoders", "unet", "sd3", "t5",
-         "t5_tokenizer", "judge_tokenizers", "pipelines", "fidelity", "prompts", "pictures", "judge_pictures", "variations", "adamw", "muon",
+         "t5_tokenizer", "judge_tokenizers", "pipelines", "draft", "fidelity", "prompts", "pictures", "judge_pictures", "variations", "adamw", "muon",
          "checkpoints", "lora", "inversion", "metrics", "inception"]
 
 

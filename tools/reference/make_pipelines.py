@@ -45,7 +45,7 @@ def text_settings(tokenizer, **changes):
                           pad_token_id=tokenizer.pad_token_id, **changes)
 
 
-def single_encoder_xl(force_zeros):
+def single_encoder_xl(force_zeros, **changes):
     """The shape of the built-in model: SDXL conditioning from one text tower, a tiny autoencoder."""
     tokenizer = tiny_tokenizer(WORDS)
     unet = UNet2DConditionModel(
@@ -53,7 +53,7 @@ def single_encoder_xl(force_zeros):
         down_block_types=["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
         up_block_types=["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"], attention_head_dim=[2, 3, 4],
         transformer_layers_per_block=1, use_linear_projection=True, addition_embed_type="text_time",
-        addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + 20)
+        addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + 20, **changes)
     return StableDiffusionXLPipeline(
         vae=AutoencoderTiny(encoder_block_out_channels=[12] * 3, decoder_block_out_channels=[16] * 3,
                             num_encoder_blocks=[1, 2, 2], num_decoder_blocks=[2, 2, 1], scaling_factor=5.0),
