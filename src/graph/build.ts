@@ -149,6 +149,10 @@ export const logSoftmax = along('LogSoftmax');
 /** [.., m, k] × [.., k, n]; batch axes broadcast. */
 export const matmul = (a: Tensor, b: Tensor): Tensor => node('MatMul', [a, b], {});
 
+/** A weight [out, in, kh, kw] with its channels in blocks, for `blockedConv2d`. */
+export const blockChannels = (weight: Tensor, block: number): Tensor =>
+  node('BlockChannels', [weight], { block });
+
 /** The same product in 8 bits: x [.., m, k], weight [k, n], bias [n], f32. */
 export const int8Matmul = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
   node('Int8MatMul', bias ? [x, weight, bias] : [x, weight], {});
@@ -181,6 +185,17 @@ export function conv2d(
   options: ConvOptions = {},
 ): Tensor {
   return node('Conv', bias ? [x, weight, bias] : [x, weight], convAttributes(options));
+}
+
+/** The same with a weight from `blockChannels`, without groups. */
+export function blockedConv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  { block, ...options }: ConvOptions & { readonly block: number },
+): Tensor {
+  const attributes = { ...convAttributes(options), block };
+  return node('BlockedConv', bias ? [x, weight, bias] : [x, weight], attributes);
 }
 
 /** x [n, in, h, w], weight [in, out/groups, kh, kw], bias [out]. */

@@ -26,6 +26,34 @@ export function emitConv(node: TensorOf<'Conv'>, inputs: readonly string[], to: 
   return to.node('Conv', inputs, convAttributes(pixelsOf(node.inputs[1]!), node.attributes));
 }
 
+/** Operators over blocks of channels. */
+export const blockDomain = 'com.microsoft.nchwc';
+
+/** [out, in, kh, kw] -> [out/block, in/block, kh, kw, block of in, block of out], under the same shape. */
+export function emitBlockChannels(
+  { shape, attributes: { block } }: TensorOf<'BlockChannels'>,
+  [weight]: readonly string[],
+  to: Emitter,
+): string {
+  const [out, channels, kh, kw] = shape as [number, number, number, number];
+  const split = to.reshape(weight!, [out / block, block, channels / block, block, kh, kw]);
+  return to.reshape(to.transpose(split, [0, 2, 4, 5, 3, 1]), shape);
+}
+
+/** ONNX Runtime's own convolution over blocks of channels, with what brings pictures in and out of them. */
+export function emitBlockedConv(
+  node: TensorOf<'BlockedConv'>,
+  [x, ...rest]: readonly string[],
+  to: Emitter,
+): string {
+  const inside = { channels_last: { int: 0 } };
+  const blocks = to.node('ReorderInput', [x!], inside, blockDomain);
+  const attributes = convAttributes(pixelsOf(node.inputs[1]!), node.attributes);
+  const product = to.node('Conv', [blocks, ...rest], attributes, blockDomain);
+  const outside = { ...inside, channels: { int: node.shape[1]! } };
+  return to.node('ReorderOutput', [product], outside, blockDomain);
+}
+
 /** With stride 1 a transposed convolution is a convolution with the kernel flipped: faster here. */
 export function emitConvTranspose(
   node: TensorOf<'ConvTranspose'>,

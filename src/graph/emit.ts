@@ -13,8 +13,11 @@ import {
 } from './composite.js';
 import { emitInt8MatMul } from './emit-int8.js';
 import {
+  blockDomain,
   emitAttention,
   emitAveragePoolAdjoint,
+  emitBlockChannels,
+  emitBlockedConv,
   emitConv,
   emitConvTranspose,
   emitConvWeightGrad,
@@ -254,6 +257,8 @@ export const emitRules: EmitRules = {
   MatMul: plain('MatMul'),
   Int8MatMul: emitInt8MatMul,
   Conv: emitConv,
+  BlockChannels: emitBlockChannels,
+  BlockedConv: emitBlockedConv,
   ConvTranspose: emitConvTranspose,
   ConvWeightGrad: emitConvWeightGrad,
   Attention: emitAttention,
@@ -436,6 +441,7 @@ export function emitOnnx(graph: Graph, options: EmitOptions = {}): EmittedModel 
     return { name, dtype: tensor.dtype as Dtype, shape: tensor.shape };
   });
   const { nodes, initializers, inputs } = to;
-  const opsets = { '': 23, 'com.microsoft': 1 };
+  const isBlocked = nodes.some(({ domain }) => domain === blockDomain);
+  const opsets = { '': 23, 'com.microsoft': 1, ...(isBlocked ? { [blockDomain]: 1 } : {}) };
   return { bytes: encodeOnnx({ nodes, initializers, inputs, outputs, opsets }), inputs, outputs };
 }

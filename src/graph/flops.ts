@@ -30,7 +30,8 @@ function flopsOf({ op, inputs, shape }: Tensor): Found | undefined {
   switch (op) {
     case 'MatMul':
       return { kind: 'linear', products: size(shape) * inputs[0]!.shape.at(-1)! };
-    case 'Conv': // weight [out, in / groups, kernel…], once per value that comes out
+    case 'Conv':
+    case 'BlockedConv': // weight [out, in / groups, kernel…], once per value that comes out
       return { kind: 'conv', products: size(shape) * size(inputs[1]!.shape.slice(1)) };
     case 'ConvTranspose': // weight [in, out / groups, kernel…], once per value that goes in
       return { kind: 'conv', products: size(inputs[0]!.shape) * size(inputs[1]!.shape.slice(1)) };

@@ -3,6 +3,7 @@ import { elementCount } from '../core/tensor-data.js';
 import type { Kernel, Kernels } from './interpret-kernel.js';
 import type { ConvAttributes, Padding, Pair, PoolAttributes, ResizeAttributes } from './ops.js';
 import { resizeMatrix } from './resize-matrix.js';
+import type { TensorOf } from './tensor.js';
 
 type Shape4 = readonly [number, number, number, number];
 
@@ -80,7 +81,10 @@ function biased([n, channels, h, w]: Shape4, bias: Float64Array | undefined): Fl
   return out.map((_, i) => bias[Math.floor(i / (h * w)) % channels]!);
 }
 
-const conv: Kernel<'Conv'> = (inputs, node) => {
+function convolved(
+  inputs: readonly Float64Array[],
+  node: TensorOf<'Conv' | 'BlockedConv'>,
+): Float64Array {
   const [x, weights, bias] = inputs as [Float64Array, Float64Array, Float64Array?];
   const [xShape, weightShape] = [node.inputs[0]!.shape as Shape4, node.inputs[1]!.shape as Shape4];
   const out = biased(node.shape as Shape4, bias);
@@ -90,6 +94,43 @@ const conv: Kernel<'Conv'> = (inputs, node) => {
     for (let i = 0; i < run.count; i++) out[run.output + i]! += w * x[run.input + i * run.step]!;
   });
   return out;
+}
+
+const conv: Kernel<'Conv'> = (inputs, node) => convolved(inputs as Float64Array[], node);
+
+/** Calls `visit` with the places of one value of a weight [out, in, kh, kw] as it is and in blocks. */
+function forEachBlocked(
+  [out, channels, kh, kw]: Shape4,
+  block: number,
+  visit: (plain: number, blocked: number) => void,
+): void {
+  const taps = kh * kw;
+  for (let o = 0; o < out; o++) {
+    for (let c = 0; c < channels; c++) {
+      const pair = Math.floor(o / block) * (channels / block) + Math.floor(c / block);
+      for (let tap = 0; tap < taps; tap++) {
+        const within = (pair * taps + tap) * block + (c % block);
+        visit((o * channels + c) * taps + tap, within * block + (o % block));
+      }
+    }
+  }
+}
+
+const blockChannels: Kernel<'BlockChannels'> = ([weights], node) => {
+  const result = new Float64Array(weights!.length);
+  forEachBlocked(node.shape as Shape4, node.attributes.block, (plain, blocked) => {
+    result[blocked] = weights![plain]!;
+  });
+  return result;
+};
+
+const blockedConv: Kernel<'BlockedConv'> = ([x, weights, bias], node) => {
+  const plainWeights = new Float64Array(weights!.length);
+  const shape = node.inputs[1]!.shape as Shape4;
+  forEachBlocked(shape, node.attributes.block, (plain, blocked) => {
+    plainWeights[plain] = weights![blocked]!;
+  });
+  return convolved([x!, plainWeights, ...(bias ? [bias] : [])], node);
 };
 
 /** The transpose of Conv: its input takes the place of Conv's output. */
@@ -237,6 +278,8 @@ const resizeAdjoint: Kernel<'ResizeAdjoint'> = ([gradient], node) => {
 
 export const pictureKernels = {
   Conv: conv,
+  BlockChannels: blockChannels,
+  BlockedConv: blockedConv,
   ConvTranspose: convTranspose,
   ConvWeightGrad: convWeightGrad,
   Resize: resize,

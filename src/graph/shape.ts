@@ -164,6 +164,29 @@ function convOutputSize(x: Pair, kernel: Pair, attributes: ConvAttributes): Pair
   ];
 }
 
+/** x [n, in, h, w], weight [out, in/groups, kh, kw], bias [out] -> [n, out, h', w'] */
+function convRule(
+  where: string,
+  inputs: readonly Tensor[],
+  attributes: ConvAttributes,
+): ShapeAndDtype {
+  const [x, weight, bias] = inputs as [Tensor, Tensor, Tensor | undefined];
+  const dtype = wantFloat(where, inputs);
+  wantRank(where, 4, x);
+  wantRank(where, 4, weight);
+  const [out, inPerGroup, kh, kw] = weight.shape as [number, number, number, number];
+  if (inPerGroup * attributes.groups !== x.shape[1]) {
+    refuse(where, `weight with ${x.shape[1]! / attributes.groups} input channels`, inputs);
+  }
+  if (out % attributes.groups !== 0) {
+    refuse(where, `output channels divisible by ${attributes.groups} groups`, inputs);
+  }
+  if (bias) wantShape(where, 'a bias', [out], bias);
+  const [h, w] = convOutputSize([x.shape[2]!, x.shape[3]!], [kh, kw], attributes);
+  if (h < 1 || w < 1) refuse(where, 'a picture no smaller than the kernel', inputs);
+  return { shape: [x.shape[0]!, out, h, w], dtype };
+}
+
 function poolRule(where: string, inputs: readonly Tensor[], pool: PoolAttributes): ShapeAndDtype {
   const x = inputs[0]!;
   wantRank(where, 4, x);
@@ -295,23 +318,21 @@ export const shapeRules: Rules = {
     if (bias) wantShape('Int8MatMul', 'a bias', [n], bias);
     return { shape: [...x.shape.slice(0, -1), n], dtype };
   },
-  // x [n, in, h, w], weight [out, in/groups, kh, kw], bias [out] -> [n, out, h', w']
-  Conv: (inputs, attributes) => {
-    const [x, weight, bias] = inputs as [Tensor, Tensor, Tensor | undefined];
-    const dtype = wantFloat('Conv', inputs);
-    wantRank('Conv', 4, x);
-    wantRank('Conv', 4, weight);
-    const [out, inPerGroup, kh, kw] = weight.shape as [number, number, number, number];
-    if (inPerGroup * attributes.groups !== x.shape[1]) {
-      refuse('Conv', `weight with ${x.shape[1]! / attributes.groups} input channels`, inputs);
+  Conv: (inputs, attributes) => convRule('Conv', inputs, attributes),
+  BlockChannels: ([weight], { block }) => {
+    wantRank('BlockChannels', 4, weight!);
+    if (weight!.shape.slice(0, 2).some((channels) => channels % block !== 0)) {
+      refuse('BlockChannels', `channels in blocks of ${block}`, [weight!]);
     }
-    if (out % attributes.groups !== 0) {
-      refuse('Conv', `output channels divisible by ${attributes.groups} groups`, inputs);
+    return { shape: weight!.shape, dtype: wantFloat('BlockChannels', [weight!]) };
+  },
+  BlockedConv: (inputs, attributes) => {
+    const { block, groups } = attributes;
+    const [out, channels] = inputs[1]!.shape as [number, number];
+    if (groups !== 1 || out % block !== 0 || channels % block !== 0) {
+      refuse('BlockedConv', `one group and channels in blocks of ${block}`, inputs);
     }
-    if (bias) wantShape('Conv', 'a bias', [out], bias);
-    const [h, w] = convOutputSize([x.shape[2]!, x.shape[3]!], [kh, kw], attributes);
-    if (h < 1 || w < 1) refuse('Conv', 'a picture no smaller than the kernel', inputs);
-    return { shape: [x.shape[0]!, out, h, w], dtype };
+    return convRule('BlockedConv', inputs, attributes);
   },
   // x [n, in, h, w], weight [in, out/groups, kh, kw], bias [out] -> [n, out, h', w']
   ConvTranspose: (inputs, attributes) => {

@@ -34,6 +34,8 @@ const convRules = (conv: OpAttributes['Conv']): [boolean, string][] => [
   [conv.dilation.every(isCount), `positive dilations, got [${conv.dilation}]`],
   [isCount(conv.groups), `a positive number of groups, got ${conv.groups}`],
 ];
+const blockRule = ({ block }: { block: number }): string | undefined =>
+  firstOf([isCount(block), `a positive block, got ${block}`]);
 const positiveEps = ({ eps }: { eps: number }): string | undefined =>
   firstOf([eps >= 0 && Number.isFinite(eps), `a finite eps of at least 0, got ${eps}`]);
 const finiteAlpha = ({ alpha }: { alpha: number }): string | undefined =>
@@ -63,6 +65,8 @@ const checks: { readonly [K in Op]?: Check<K> } = {
   Elu: finiteAlpha,
   Clip: ({ min, max }) => firstOf([min <= max, `min at most max, got ${min} and ${max}`]),
   Conv: (conv) => firstOf(...convRules(conv)),
+  BlockChannels: blockRule,
+  BlockedConv: (conv) => firstOf(...convRules(conv)) ?? blockRule(conv),
   ConvTranspose: (conv) => firstOf(...convRules(conv)),
   ConvWeightGrad: (conv, { inputs }) =>
     firstOf(...convRules(conv), kernelRule(conv.kernel), [

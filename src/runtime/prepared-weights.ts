@@ -2,10 +2,12 @@
 import { complain, MaliangError } from '../core/errors.js';
 import { type Dtype, dtypeBytes, type TensorData } from '../core/tensor-data.js';
 import { emitOnnx } from '../graph/emit.js';
+import { blockedConvolutions } from '../graph/rewrites/blocked-convolutions.js';
 import { type RewriteMode, rewriteForInference } from '../graph/rewrites/for-inference.js';
 import { hoistFixed } from '../graph/rewrites/hoist-fixed.js';
 import { type StoredView, viewStored } from '../graph/rewrites/stored-views.js';
 import type { Graph, Tensor } from '../graph/tensor.js';
+import { channelBlock } from './channel-block.js';
 import type { PreparedSettings } from './prepared-settings.js';
 import {
   findPrepared,
@@ -40,15 +42,22 @@ export async function readyToRun(
   stored: Weights,
   preparation: Preparation,
 ): Promise<ReadyGraph> {
-  const rewritten = rewriteForInference(given, preparation.rewrites, (name) => stored.has(name));
-  const { graph, views } = viewStored(rewritten, (name) => stored.has(name));
+  const { rewrites, threads } = preparation;
+  const isStored = (name: string): boolean => stored.has(name);
+  const rewritten = rewriteForInference(given, rewrites, isStored);
+  const isLarge = preparation.prepared && bytesOf(stored) >= preparation.prepared.fromBytes;
+  const prepared = isLarge ? preparation.prepared : undefined;
+  const isWorth = (part: Tensor): boolean => tensorByteCount(part) >= prepared!.partBytes;
+  const block = prepared && rewrites !== 'none' ? await channelBlock() : undefined;
+  const blocked =
+    block === undefined ? rewritten : blockedConvolutions(rewritten, { isStored, block, isWorth });
+  const { graph, views } = viewStored(blocked, isStored);
   const weights = withViews(stored, views);
-  const { prepared, threads } = preparation;
-  if (!prepared || bytesOf(stored) < prepared.fromBytes) return { graph, weights, warnings: [] };
+  if (!prepared) return { graph, weights, warnings: [] };
   const hoisted = hoistFixed(graph, {
     isStored: (name) => weights.has(name),
     isConverted: ({ attributes, dtype }) => weights.get(attributes.name)?.dtype !== dtype,
-    isWorth: (part) => tensorByteCount(part) >= prepared.partBytes,
+    isWorth,
   });
   try {
     const files = await keepParts(hoisted.parts, weights, { prepared, threads });

@@ -31,6 +31,8 @@ export interface OpCase {
   readonly build: (...inputs: Tensor[]) => Tensor;
   /** Relative error allowed to ONNX Runtime where a row computes in f16; default 1e-4. */
   readonly tolerance?: number;
+  /** Channels ONNX Runtime must take at once on the processor to run it. */
+  readonly block?: number;
 }
 
 export const float = (shape: readonly number[], domain: Domain = 'any'): CaseInput => ({

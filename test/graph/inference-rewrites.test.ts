@@ -18,6 +18,7 @@ import {
 import { emitOnnx } from '../../src/graph/emit.js';
 import { grad } from '../../src/graph/grad.js';
 import { interpret } from '../../src/graph/interpret.js';
+import { blockedConvolutions } from '../../src/graph/rewrites/blocked-convolutions.js';
 import { rewriteForInference } from '../../src/graph/rewrites/for-inference.js';
 import { hoistFixed } from '../../src/graph/rewrites/hoist-fixed.js';
 import { viewStored } from '../../src/graph/rewrites/stored-views.js';
@@ -77,6 +78,52 @@ function convolution(layer: Layer, dtype: 'f32' | 'f64'): Graph {
   const w = parameter('w', [out, inside, 3, 3], dtype);
   return one(conv2d(x, w, bias ? parameter('b', [out], dtype) : undefined, { padding }));
 }
+
+describe('convolutions over blocks of channels', () => {
+  const isWorth = (): boolean => true;
+  const blocked = (graph: Graph, block: number): Graph =>
+    blockedConvolutions(graph, { isStored: stored, block, isWorth });
+  const layers: [string, Layer][] = [
+    ['a batch', { batch: 2, channels: [6, 4], size: [5, 3] }],
+    ['one block', { batch: 1, channels: [2, 2], size: [1, 2] }],
+    [
+      'no bias, padding of each side',
+      { batch: 1, channels: [4, 8], size: [4, 5], padding: [2, 0, 1, 3], bias: false },
+    ],
+  ];
+  test.each(layers)('%s', (_, layer) => {
+    const before = convolution(layer, 'f32');
+    const after = blocked(before, 2);
+    verifyGraph(after);
+    expect(opsOf(after)).toContain('BlockedConv');
+    expect(opsOf(after)).not.toContain('Conv');
+    const feeds = feedsOf(before);
+    expect(interpret(after, feeds)[0]).toEqual(interpret(before, feeds)[0]);
+  });
+
+  test('leaves other convolutions alone, and weights that are fed or small', () => {
+    const x = input('x', [1, 4, 8, 8]);
+    const w = parameter('w', [4, 4, 3, 3]);
+    const plain = conv2d(x, w, undefined, { padding: 1 });
+    for (const y of [
+      conv2d(x, w, undefined, { dilation: 2, padding: 2 }),
+      conv2d(x, parameter('w', [4, 2, 3, 3]), undefined, { groups: 2, padding: 1 }),
+      conv2d(x, parameter('w', [3, 4, 1, 1])),
+      conv2d(input('x', [1, 3, 8, 8]), parameter('w', [4, 3, 1, 1])),
+      conv2d(cast(x, 'f16'), cast(w, 'f16'), undefined, { padding: 1 }),
+      conv2d(x, mul(w, sum(x)), undefined, { padding: 1 }),
+    ]) {
+      expect(blocked(one(y), 2).get('y')).toBe(y);
+    }
+    const options = { isStored: stored, block: 2, isWorth };
+    for (const refused of [
+      { ...options, isStored: () => false },
+      { ...options, isWorth: () => false },
+    ]) {
+      expect(blockedConvolutions(one(plain), refused).get('y')).toBe(plain);
+    }
+  });
+});
 
 describe('winograd', () => {
   const layers: [string, Layer][] = [

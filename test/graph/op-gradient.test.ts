@@ -34,6 +34,8 @@ const notDifferentiableOps: readonly Op[] = [
   'Or',
   'ArgMax',
   'Int8MatMul',
+  'BlockChannels',
+  'BlockedConv',
 ];
 
 /** Derivatives of a scalar by one leaf, each from two evaluations. */

@@ -18,10 +18,12 @@ import { writeSafetensors } from '../../src/formats/safetensors.js';
 import { add, conv2d, matmul, transpose } from '../../src/graph/build.js';
 import { type Graph, input, parameter } from '../../src/graph/tensor.js';
 import { readWeightFile } from '../../src/hub/weight-file.js';
+import { channelBlock } from '../../src/runtime/channel-block.js';
 import { Engine } from '../../src/runtime/engine.js';
 import { type PreparedSettings, preparedSettings } from '../../src/runtime/prepared-settings.js';
 import { preparedUsage } from '../../src/runtime/prepared-store.js';
 import { values } from '../graph/case.js';
+import { relativeError } from '../graph/losses.js';
 
 const top = mkdtempSync(join(tmpdir(), 'maliang prepared 画-'));
 const source = join(top, 'weights.safetensors');
@@ -81,6 +83,31 @@ async function draw(
 const filesOf = (folder: string): string[] => readdirSync(folder).sort();
 const timesOf = (folder: string): number[] =>
   filesOf(folder).map((name) => statSync(join(folder, name)).birthtimeMs);
+
+it('convolutions with weights in blocks of channels give what they give without', async () => {
+  const width = 32;
+  const shapes = { wide: [width, width, 1, 1], down: [width, width, 3, 3] };
+  const entries = Object.entries(shapes).map(
+    ([name, shape], i) => [name, floatTensor(numbers(shape, 5 + i), shape)] as const,
+  );
+  writeFileSync(source, writeSafetensors(entries));
+  const { tensors } = await readWeightFile(source);
+  const x = input('x', [2, width, 6, 5]);
+  const wide = conv2d(x, parameter('wide', shapes.wide));
+  const y = conv2d(wide, parameter('down', shapes.down), undefined, { stride: 2, padding: 1 });
+  const given = new Map([['x', floatTensor(numbers(x.shape, 7), x.shape)]]);
+  const results = [];
+  for (const prepared of [settings, settings, 'off'] as const) {
+    await using engine = Engine.start({ threads: 1, rewrites: 'faster', prepared });
+    const session = await engine.load(new Map([['y', y]]), { weights: tensors });
+    results.push((await session.run(given)).get('y')!.data as Float32Array);
+  }
+  const block = await channelBlock();
+  expect(existsSync(settings.folder) ? filesOf(settings.folder).length : 0).toBe(block ? 2 : 0);
+  const [first, second, without] = results;
+  expect(second).toEqual(first);
+  expect(relativeError(Float64Array.from(first!), Float64Array.from(without!))).toBeLessThan(1e-6);
+});
 
 describe('what is kept', () => {
   it('is made once, one file a tensor, and gives the same bytes as without', async () => {

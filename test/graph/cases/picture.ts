@@ -1,6 +1,8 @@
 /** @file Rows of the operation table: convolution, pooling and resizing. */
 import {
   averagePool,
+  blockChannels,
+  blockedConv2d,
   type ConvOptions,
   conv2d,
   convTranspose2d,
@@ -41,6 +43,41 @@ const convRows: readonly ConvRow[] = [
   ['depthwise', [1, 3, 4, 4], [3, 1, 3, 3], { groups: 3, padding: 1 }],
   ['depthwise, two each, stride 2', [1, 2, 5, 5], [4, 1, 3, 3], { groups: 2, stride: 2 }],
 ];
+
+const blockedRows: [string, number[], number[], number, ConvOptions][] = [
+  ['3x3', [2, 32, 5, 4], [16, 32, 3, 3], 16, { padding: 1 }],
+  ['1x1', [1, 16, 3, 3], [32, 16, 1, 1], 16, {}],
+  [
+    'stride 2, sides padded differently',
+    [1, 16, 7, 6],
+    [48, 16, 3, 3],
+    16,
+    { stride: 2, padding: [0, 0, 1, 1] },
+  ],
+  ['blocks of 8', [2, 8, 4, 4], [24, 8, 3, 3], 8, { padding: 1 }],
+];
+
+const blockedConvs: OpCase[] = blockedRows.flatMap(([name, x, weight, block, options]): OpCase[] =>
+  [[], [float([weight[0]!])]].map((bias) => ({
+    op: 'BlockedConv',
+    name: bias.length > 0 ? `${name}, bias` : name,
+    inputs: [float(x), float(weight), ...bias],
+    build: (picture, kernel, offset) =>
+      blockedConv2d(picture!, kernel!, offset, { ...options, block }),
+    block,
+  })),
+);
+
+const blockings: OpCase[] = [
+  [[4, 6, 3, 2], 2],
+  [[3, 3, 1, 1], 3],
+  [[4, 2, 2, 2], 1],
+].map(([shape, block]) => ({
+  op: 'BlockChannels',
+  name: `[${shape}] in blocks of ${block}`,
+  inputs: [float(shape as number[])],
+  build: (weight) => blockChannels(weight!, block as number),
+}));
 
 const convs: OpCase[] = convRows.flatMap(([name, x, weight, options]): OpCase[] => [
   {
@@ -233,6 +270,8 @@ function averagePoolAdjoint(
 
 export const pictureCases: readonly OpCase[] = [
   ...convs,
+  ...blockings,
+  ...blockedConvs,
   ...weightGrads,
   ...transposes,
   ...resizes,
