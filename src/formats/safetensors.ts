@@ -157,12 +157,14 @@ export function tensorBytes(name: string, tensor: TensorData): Uint8Array {
 }
 
 /**
- * The header of a file that holds `specs` in this order, padded with spaces to 8 bytes.
+ * The header of a file that holds `specs` in this order, padded with spaces so that the first
+ * tensor begins at a multiple of `alignment` bytes, itself one of 8.
  * Throws SAFETENSORS on duplicate or reserved names and on shapes beyond the limits.
  */
 export function encodeSafetensorsHeader(
   specs: Iterable<readonly [string, TensorSpec]>,
   metadata?: SafetensorsMetadata,
+  alignment = 8,
 ): Uint8Array {
   const fields: string[] = [];
   const pairs = metadataPairs(metadata);
@@ -184,7 +186,7 @@ export function encodeSafetensorsHeader(
   if (seen.size - 1 > safetensorsLimits.tensors) {
     throw refuseWrite(`at most ${safetensorsLimits.tensors} tensors`, `${seen.size - 1}`);
   }
-  return frameHeader(`{${fields.join(',')}}`);
+  return frameHeader(`{${fields.join(',')}}`, alignment);
 }
 
 /** A whole file in memory, tensors in the order given. Throws SAFETENSORS. */
@@ -213,9 +215,10 @@ export async function* streamSafetensors(
   specs: Iterable<readonly [string, TensorSpec]>,
   load: (name: string) => TensorData | Promise<TensorData>,
   metadata?: SafetensorsMetadata,
+  alignment?: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const list = [...specs];
-  yield encodeSafetensorsHeader(list, metadata);
+  yield encodeSafetensorsHeader(list, metadata, alignment);
   for (const [name, spec] of list) {
     const tensor = await load(name);
     if (describe(tensor) !== describe(spec)) {
@@ -358,9 +361,9 @@ function spanOf(name: string, dtype: Dtype, shape: readonly number[]): number {
   return span;
 }
 
-function frameHeader(json: string): Uint8Array {
+function frameHeader(json: string, alignment: number): Uint8Array {
   const text = new TextEncoder().encode(json);
-  const length = Math.ceil(text.length / 8) * 8;
+  const length = Math.ceil((8 + text.length) / alignment) * alignment - 8;
   if (length > safetensorsLimits.headerBytes) {
     throw refuseWrite(`a header of at most ${safetensorsLimits.headerBytes} bytes`, `${length}`);
   }

@@ -18,7 +18,9 @@ const suffix = '.safetensors';
 /** Name of the one tensor of a file. */
 const tensorName = 'prepared';
 /** Counts changes of what the files hold. */
-const layout = 1;
+const layout = 2;
+/** Vectors are read from mapped weights as they lie: across cache lines that takes longer. */
+const alignment = 64;
 /** Room to leave on the disk. */
 const spareBytes = 2 ** 29;
 /** A partial file this old has no writer. */
@@ -132,7 +134,8 @@ export async function writePrepared(
   if (known) return known;
   await removePartials(path);
   const spec = { dtype: tensor.dtype, shape: tensor.shape };
-  await writeFileAtomically(path, streamSafetensors([[tensorName, spec]], compute));
+  const chunks = streamSafetensors([[tensorName, spec]], compute, undefined, alignment);
+  await writeFileAtomically(path, chunks);
   const written = await findPrepared(part);
   if (written) return written;
   throw complain('FILE_WRITE', { where: path, expected: 'the file just written', got: 'another' });

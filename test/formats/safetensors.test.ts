@@ -474,6 +474,18 @@ describe('mutated files', () => {
 });
 
 describe('encodeSafetensorsHeader', () => {
+  it('lets the first tensor begin where it is asked to', () => {
+    for (const name of ['w', 'w'.repeat(61), 'w'.repeat(64)]) {
+      const specs = [[name, { dtype: 'f32', shape: [2] }]] as const;
+      const header = encodeSafetensorsHeader(specs, undefined, 64);
+      expect(header.length % 64).toBe(0);
+      const file = new Uint8Array([...header, ...new Uint8Array(8)]);
+      expect(parseSafetensorsHeader(file, file.length).tensors.get(name)?.begin).toBe(
+        header.length,
+      );
+    }
+  });
+
   it('pads the header with spaces to 8 bytes', () => {
     const header = encodeSafetensorsHeader([['w', { dtype: 'bf16', shape: [2, 3] }]]);
     expect(header.length % 8).toBe(0);
