@@ -102,7 +102,8 @@ const runDraft: RunObjective = async (json, options) => {
   const { text_config: towerJson } = clip.config as { text_config: JsonObject };
   await trainDraft(training, text, scale, source, options, async (run) => {
     const learnt = run.averages();
-    const configs = { tower: towerJson, draft: modelOf(json) };
+    const tower = { ...towerJson, projection_dim: text.config.projectionDim };
+    const configs = { tower, draft: modelOf(json) };
     await saveDraftModel(join(options.folder, 'model'), configs, learnt);
     await writeDraftSheet(
       { training, pool, autoencoder, text },
