@@ -1,9 +1,10 @@
-/** @file SHA-256 of files of any size, read once per process while they do not change. */
+/** @file SHA-256 of files of any size, read once while they do not change: large ones ever, small ones per process. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { throwIfAborted } from '../core/errors.js';
+import { rememberedHash } from './hash-cache.js';
 import { unreadable } from './weight-file.js';
 
 export interface HashOptions {
@@ -26,9 +27,10 @@ export async function sha256OfFile(path: string, options: HashOptions = {}): Pro
     const name = basename(whole);
     const isBlob = basename(dirname(whole)) === 'blobs' && /^[\da-f]{64}$/.test(name);
     if (isBlob && from === 0) return name;
-    const { size, mtimeMs } = await stat(whole);
-    const key = JSON.stringify([whole, size, mtimeMs, from]);
-    const hash = known.get(key) ?? (await hashOf(whole, from, signal));
+    const { size, mtimeNs, ctimeNs } = await stat(whole, { bigint: true });
+    const key = JSON.stringify([whole, `${size}`, `${mtimeNs}`, `${ctimeNs}`, from]);
+    const compute = (): Promise<string> => hashOf(whole, from, signal);
+    const hash = known.get(key) ?? (await rememberedHash(key, Number(size), compute));
     if (known.size < mostKnown) known.set(key, hash);
     return hash;
   } catch (cause) {

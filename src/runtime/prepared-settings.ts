@@ -1,7 +1,7 @@
 /** @file Where prepared weights are kept, how many, and from which size of model on: environment variables and defaults. */
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { complain } from '../core/errors.js';
+import { cachesFolder, type Environment } from '../hub/caches.js';
 
 export interface PreparedSettings {
   /** Absolute path. */
@@ -13,8 +13,6 @@ export interface PreparedSettings {
   /** Smaller results are left to ONNX Runtime. */
   readonly partBytes: number;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 const gigabyte = 1e9;
 
@@ -40,15 +38,7 @@ export function preparedSettings(env: Environment = process.env): PreparedSettin
 
 /** The folder `prepared` below MALIANG_CACHE, or below `maliang` in the user's caches. */
 export function preparedFolder(env: Environment = process.env): string {
-  return resolve(env.MALIANG_CACHE || join(userCaches(env), 'maliang'), 'prepared');
-}
-
-function userCaches(env: Environment): string {
-  const home = env.HOME || homedir();
-  if (env.XDG_CACHE_HOME) return env.XDG_CACHE_HOME;
-  if (process.platform === 'darwin') return join(home, 'Library', 'Caches');
-  if (process.platform === 'win32') return env.LOCALAPPDATA || join(home, 'AppData', 'Local');
-  return join(home, '.cache');
+  return join(cachesFolder(env), 'prepared');
 }
 
 function misread(where: string, expected: string, got: string | undefined): Error {
