@@ -102,11 +102,26 @@ async function keepParts(
   if (missing.length === 0) return found;
   requireWithin(prepared, located.values());
   await requireRoom(prepared.folder, byteSum(missing.map(([, part]) => part)));
-  for (const [name, part] of missing) {
+  await inPairs(missing, async ([name, part]) => {
     found.set(name, await writePrepared(part, () => compute(part.tensor, weights, threads)));
-  }
+  });
   await trimPrepared(prepared, new Set([...located.values()].map(({ path }) => path)));
   return found;
+}
+
+/** Two at a time: while the disk takes one part, the next is computed. After a failure none is begun. */
+async function inPairs<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  const lane = async (): Promise<void> => {
+    try {
+      for (let next = waiting.shift(); next; next = waiting.shift()) await work(next);
+    } catch (cause) {
+      waiting.length = 0;
+      throw cause;
+    }
+  };
+  const ends = await Promise.allSettled([lane(), lane()]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 function byteSum(parts: Iterable<PreparedPart>): number {
