@@ -11,12 +11,20 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { numberToBf16, numberToF16, type TensorData } from '../../src/core/tensor-data.js';
+import type { MaliangError } from '../../src/core/errors.js';
+import {
+  elementCount,
+  floatTensor,
+  numberToBf16,
+  numberToF16,
+  type TensorData,
+} from '../../src/core/tensor-data.js';
 import {
   parseSafetensorsHeader,
   readTensor,
   writeSafetensors,
 } from '../../src/formats/safetensors.js';
+import { componentParameters, parseComponent } from '../../src/models/registry.js';
 import type { GenerateOptions } from '../../src/pipelines/generation-request.js';
 import { type LoadProgress, TextToImage } from '../../src/pipelines/text-to-image.js';
 import { type ReferenceFolder, referenceFolder } from '../reference-folder.js';
@@ -257,6 +265,38 @@ describe('a folder is refused', () => {
       code: 'MODEL_UNSUPPORTED',
       message: expect.stringContaining('addition_embed_type text_time penultimate, got last'),
     });
+  });
+
+  it('when a draft is missing, or fits neither the text nor the latents', async () => {
+    using drafted = referenceFolder('xl-draft');
+    const refusal = async (): Promise<string> => {
+      const pipe = TextToImage.fromPretrained(drafted.path);
+      const error = await pipe.catch((cause: MaliangError) => cause);
+      return error instanceof Error ? error.message : 'loaded';
+    };
+    const index = join(drafted.path, 'model_index.json');
+    const known = readFileSync(index, 'utf8');
+    editJson(index, (json) => Object.assign(json, { _class_name: 'StableDiffusionXLPipeline' }));
+    expect(await refusal()).toContain('expected unet in_channels 4, got 8');
+    writeFileSync(index, known);
+    editJson(index, (json) => Object.assign(json, { draft: [null, null] }));
+    expect(await refusal()).toContain('draft: expected LatentDraft, got no such component');
+    writeFileSync(index, known);
+    const config = { _class_name: 'LatentDraft', hidden_size: 4, block_out_channels: [4] };
+    for (const [fields, message] of [
+      [{ input_size: 20, out_channels: 3 }, 'expected draft out_channels 4, got 3'],
+      [{ input_size: 12, out_channels: 4 }, 'expected draft input_size 20, got 12'],
+    ] as const) {
+      const json = { ...config, ...fields, sample_size: 2 };
+      writeFileSync(join(drafted.path, 'draft', 'config.json'), JSON.stringify(json));
+      const { weights } = componentParameters(parseComponent('LatentDraft', json));
+      const zeros = [...weights].map(([name, { shape }]): [string, TensorData] => [
+        name,
+        floatTensor(new Float32Array(elementCount(shape)), shape),
+      ]);
+      writeFileSync(join(drafted.path, 'draft', weightFile), writeSafetensors(zeros));
+      expect(await refusal()).toContain(message);
+    }
   });
 
   it('with broken settings', async () => {
