@@ -10,7 +10,13 @@ import { loadComponent, saveComponent } from './component-weights.js';
 import type { DraftTraining } from './draft.js';
 import type { LatentPool, PoolEncoder } from './latent-pool.js';
 import { sheetEntries, writeLatentSheet } from './latent-sheet.js';
-import { createTextSession, draftPrefix, encodeTexts, type TextTower } from './text-tower.js';
+import {
+  createTextSession,
+  draftPrefix,
+  encodeTexts,
+  isTowerWeight,
+  type TextTower,
+} from './text-tower.js';
 
 const towerFolder = 'text_encoder';
 const draftFolder = 'draft';
@@ -20,9 +26,8 @@ type Weights = ReadonlyMap<string, TensorData>;
 /** Parameters of a draft run by component. */
 export function splitDraft(weights: Weights): { tower: Weights; draft: Weights } {
   const prefix = `${draftPrefix}.`;
-  const isTower = (name: string): boolean => /^text_(?:model|projection)\./.test(name);
   return {
-    tower: new Map([...weights].filter(([name]) => isTower(name))),
+    tower: new Map([...weights].filter(([name]) => isTowerWeight(name))),
     draft: new Map(
       [...weights].flatMap(([name, value]) =>
         name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],

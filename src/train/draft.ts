@@ -79,27 +79,39 @@ export function draftObjective(
   };
 }
 
-/** What the loop draws from: a pool, its captions as ids, and its pictures as embeddings. */
-export interface DraftSource {
-  readonly pool: LatentPool;
-  /** Embeddings of unit length, [pool.size, p]. */
-  readonly imageEmbeds: Float32Array;
+/** Captions of a pool as ids. */
+export interface DraftCaptions {
   /** Ids of every caption. */
   readonly ids: readonly (readonly number[])[];
   /** Entries whose captions fit. */
   readonly entries: readonly number[];
 }
 
-export function draftSource(
-  pool: LatentPool,
-  imageEmbeds: Float32Array,
+/** What the loop draws from. */
+export interface DraftSource extends DraftCaptions {
+  readonly pool: LatentPool;
+  /** Embeddings of the pool's pictures, of unit length, [pool.size, p]. */
+  readonly imageEmbeds: Float32Array;
+}
+
+/** Throws CONFIG when `tokens` is more than the tower has positions, or too few for any caption. */
+export function draftCaptions(
+  { captions }: LatentPool,
   { tokenizer, config }: TextTower,
   tokens: number,
-): DraftSource {
-  const ids = captionRows(pool.captions, tokenizer, config.maxPositions);
-  const isShort = (row: readonly number[]): boolean => row.indexOf(config.eosTokenId) < tokens;
-  const entries = [...ids.keys()].filter((entry) => isShort(ids[entry]!));
-  return { pool, imageEmbeds, ids, entries };
+): DraftCaptions {
+  const { maxPositions, eosTokenId } = config;
+  if (tokens > maxPositions) {
+    throw wrongTokens(`at most ${maxPositions}, the positions of the text tower`, tokens);
+  }
+  const ids = captionRows(captions, tokenizer, maxPositions);
+  const entries = [...ids.keys()].filter((entry) => ids[entry]!.indexOf(eosTokenId) < tokens);
+  if (entries.length === 0) throw wrongTokens('enough for a caption of the pool', tokens);
+  return { ids, entries };
+}
+
+function wrongTokens(expected: string, tokens: number): Error {
+  return complain('CONFIG', { where: 'training: tokens', expected, got: `${tokens}` });
 }
 
 /** Every sample draws from a stream of its own. */

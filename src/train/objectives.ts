@@ -23,12 +23,12 @@ import {
 } from './configuration.js';
 import { type DiffusionTraining, trainDiffusion } from './diffusion.js';
 import { writeDiffusionSheet } from './diffusion-sheet.js';
-import { draftSource, trainDraft } from './draft.js';
+import { draftCaptions, trainDraft } from './draft.js';
 import { loadDraftModel, saveDraftModel, writeDraftSheet } from './draft-model.js';
 import { buildLatentPool, LatentPool, type PoolEncoder, poolOrigin } from './latent-pool.js';
 import { pictureEmbeds } from './picture-embeds.js';
 import type { RunSettings } from './run-settings.js';
-import type { TextTower } from './text-tower.js';
+import { isTowerWeight, type TextTower } from './text-tower.js';
 import type { RunOptions, TrainingRun } from './training-run.js';
 
 export interface ObjectiveOptions extends RunOptions {
@@ -96,8 +96,9 @@ const runDraft: RunObjective = async (json, options) => {
   const text = await textTowerOf(clip, files);
   const autoencoder = await loadAutoencoder(files.autoencoder);
   const pool = await openPool(files, training, autoencoder, options);
-  const embeds = await embedPool(files, training, clip, options);
-  const source = draftSource(pool, embeds, text, training.tokens);
+  const captions = draftCaptions(pool, text, training.tokens);
+  const imageEmbeds = await embedPool(files, training, clip, options);
+  const source = { ...captions, pool, imageEmbeds };
   const scale = clip.weights.get('logit_scale')!;
   const { text_config: towerJson } = clip.config as { text_config: JsonObject };
   await trainDraft(training, text, scale, source, options, async (run) => {
@@ -118,10 +119,9 @@ async function textTowerOf(clip: LoadedComponent, files: PoolFiles): Promise<Tex
   const config = parseClipConfig(clip.config).text;
   const tokenizer = await readTokenizerFolder(files.tokenizer);
   requireTokenizerFit(tokenizer, config, `${files.clip}: text_config`);
-  const isText = (name: string): boolean => /^text_(?:model|projection)\./.test(name);
   return {
     config,
-    weights: new Map([...clip.weights].filter(([name]) => isText(name))),
+    weights: new Map([...clip.weights].filter(([name]) => isTowerWeight(name))),
     tokenizer,
   };
 }

@@ -24,6 +24,11 @@ export interface TextDraft {
   readonly weights: ReadonlyMap<string, TensorData>;
 }
 
+/** Whether a weight of a CLIP pair or of a draft run is one of the text tower. */
+export function isTowerWeight(name: string): boolean {
+  return /^text_(?:model|projection)\./.test(name);
+}
+
 /** Parameter prefix of a draft beside its text tower. */
 export const draftPrefix = 'draft';
 
