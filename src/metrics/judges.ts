@@ -185,7 +185,7 @@ export class Judges implements AsyncDisposable {
       }
       return new Judges([...names], { lanes, batchSize, warnings: [...warnings] });
     } catch (cause) {
-      for (const engine of engines) await engine.dispose(); // Safe where it was before.
+      for (const engine of engines) await engine.dispose(); // A second time does nothing.
       throw cause;
     }
   }

@@ -234,7 +234,7 @@ function preparationOf(options: EngineOptions): Preparation {
     ...settings,
     ...(rewrites === 'all' ? { fromBytes: 0, partBytes: 0 } : {}),
   };
-  return { rewrites, prepared, threads };
+  return { rewrites, prepared, threads, blocksChannels: device === 'cpu' };
 }
 
 function disposed(where: string): Error {

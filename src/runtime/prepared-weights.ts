@@ -27,6 +27,8 @@ export interface Preparation {
   /** Undefined computes everything at every load. */
   readonly prepared: PreparedSettings | undefined;
   readonly threads: number | undefined;
+  /** Whether the device computes convolutions over blocks of channels: only the processor does. */
+  readonly blocksChannels: boolean;
 }
 
 export interface ReadyGraph {
@@ -42,13 +44,13 @@ export async function readyToRun(
   stored: Weights,
   preparation: Preparation,
 ): Promise<ReadyGraph> {
-  const { rewrites, threads } = preparation;
+  const { rewrites, threads, blocksChannels } = preparation;
   const isStored = (name: string): boolean => stored.has(name);
   const rewritten = rewriteForInference(given, rewrites, isStored);
   const isLarge = preparation.prepared && bytesOf(stored) >= preparation.prepared.fromBytes;
   const prepared = isLarge ? preparation.prepared : undefined;
   const isWorth = (part: Tensor): boolean => tensorByteCount(part) >= prepared!.partBytes;
-  const block = prepared && rewrites !== 'none' ? await channelBlock() : undefined;
+  const block = prepared && blocksChannels ? await channelBlock() : undefined;
   const blocked =
     block === undefined ? rewritten : blockedConvolutions(rewritten, { isStored, block, isWorth });
   const { graph, views } = viewStored(blocked, isStored);

@@ -67,29 +67,40 @@ def make():
         config = {"_class_name": "LatentDraft", **settings}
         embeds = randn(name, 3, settings["input_size"])
         write_case(name, LatentDraft(**settings), config, {"embeds": embeds}, lambda m, i: {"draft": m(i["embeds"])})
-    for name, width in (("xl-draft", 64), ("xl-draft-resized", 56)):
-        settings = CASES[0][1]
-        pipeline, shapes, forward = drafted(settings)
-        folder = FIXTURES / "pipelines" / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "draft").mkdir()
-        write_layout(pipeline, shapes, folder)
-        (folder / "draft" / "config.json").write_text(json.dumps({"_class_name": "LatentDraft", **settings}, indent=2) + "\n")
-        index = json.loads((folder / "model_index.json").read_text())
-        index |= {"_class_name": "StableDiffusionXLDraftPipeline", "draft": ["maliang", "LatentDraft"]}
-        (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-        pipeline.unet.register_to_config(in_channels=4)
-        pipeline.unet.forward = forward
-        pipeline.set_progress_bar_config(disable=True)
-        call = dict(prompt=["a red apple, flat"], negative_prompt=["rain"], guidance_scale=3.0, num_inference_steps=4,
-                    height=64, width=width, seeds=[17])
-        seen = trace(pipeline, call)
-        tensors = {key: value.detach().clone().contiguous() for key, value in seen.items()}
-        save_file(tensors, folder / "case.safetensors", metadata={"made_with": json.dumps(versions())})
-        written = {"class": "StableDiffusionXLDraftPipeline", **call, "seeds": [str(seed) for seed in call["seeds"]]}
-        (folder / "case.json").write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
-        print(f"pipelines/{name}: std {seen['picture'].std():.3f}")
+    settings = CASES[0][1]
+    pipeline, shapes, forward = drafted(settings)
+    write_model("xl-draft", pipeline, shapes, settings)
+    pipeline.unet.register_to_config(in_channels=4)
+    pipeline.unet.forward = forward
+    pipeline.set_progress_bar_config(disable=True)
+    write_picture("xl-draft", pipeline, 64)
+    write_picture("xl-draft-resized", pipeline, 56, model="xl-draft")
+
+
+def write_model(name, pipeline, shapes, settings):
+    folder = FIXTURES / "pipelines" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "draft").mkdir(parents=True)
+    write_layout(pipeline, shapes, folder)
+    (folder / "draft" / "config.json").write_text(json.dumps({"_class_name": "LatentDraft", **settings}, indent=2) + "\n")
+    index = json.loads((folder / "model_index.json").read_text())
+    index |= {"_class_name": "StableDiffusionXLDraftPipeline", "draft": ["maliang", "LatentDraft"]}
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def write_picture(name, pipeline, width, **model):
+    """`width` other than the draft's makes it resized; `model` names the case whose folder has the model."""
+    folder = FIXTURES / "pipelines" / name
+    folder.mkdir(exist_ok=True)
+    call = dict(prompt=["a red apple, flat"], negative_prompt=["rain"], guidance_scale=3.0, num_inference_steps=4,
+                height=64, width=width, seeds=[17])
+    seen = trace(pipeline, call)
+    tensors = {key: value.detach().clone().contiguous() for key, value in seen.items()}
+    save_file(tensors, folder / "case.safetensors", metadata={"made_with": json.dumps(versions())})
+    seeds = [str(seed) for seed in call["seeds"]]
+    written = {"class": "StableDiffusionXLDraftPipeline", **model, **call, "seeds": seeds}
+    (folder / "case.json").write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n")
+    print(f"pipelines/{name}: std {seen['picture'].std():.3f}")
 
 
 if __name__ == "__main__":
