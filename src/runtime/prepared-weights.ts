@@ -38,7 +38,10 @@ export interface ReadyGraph {
   readonly warnings: readonly string[];
 }
 
-/** Results do not depend on whether parts are prepared or computed by ONNX Runtime at every load. */
+/**
+ * Whether parts are prepared or computed by ONNX Runtime at every load changes no result of a small model; in a
+ * large one convolutions over blocks of channels differ by rounding from those ONNX Runtime makes itself.
+ */
 export async function readyToRun(
   given: Graph,
   stored: Weights,

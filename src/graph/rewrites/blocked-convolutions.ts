@@ -12,7 +12,7 @@ export interface BlockedOptions {
   readonly isWorth: (weight: Tensor) => boolean;
 }
 
-/** Same results: the order of the additions is ONNX Runtime's own. */
+/** Results differ by rounding from ONNX Runtime's own rewriting, which also joins convolutions with sums. */
 export function blockedConvolutions(graph: Graph, options: BlockedOptions): Graph {
   const { isStored, block, isWorth } = options;
   const fixed = fixedTensors(graph, isStored);
