@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { randn } from '../../dist/core/random.js';
 import { initialise } from '../../dist/nn/initialise.js';
+import { channelBlock } from '../../dist/runtime/channel-block.js';
 import { createOptimizerState } from '../../dist/train/adamw.js';
 import { diffusionObjective } from '../../dist/train/diffusion.js';
 import { ParameterLayout } from '../../dist/train/flat-parameters.js';
@@ -71,7 +72,7 @@ const objective = diffusionObjective(training, { config: text, draft: draft || u
   size,
   size,
 ]);
-const parts = gradientModel(objective);
+const parts = gradientModel(objective, await channelBlock());
 const layout = new ParameterLayout(parts.parameters);
 const initial = initialise(layout.entries, { seed: 0, rules: generator.initials });
 const state = createOptimizerState(layout.flatten(initial));

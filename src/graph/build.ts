@@ -149,10 +149,6 @@ export const logSoftmax = along('LogSoftmax');
 /** [.., m, k] × [.., k, n]; batch axes broadcast. */
 export const matmul = (a: Tensor, b: Tensor): Tensor => node('MatMul', [a, b], {});
 
-/** A weight [out, in, kh, kw] with its channels in blocks, for `blockedConv2d`. */
-export const blockChannels = (weight: Tensor, block: number): Tensor =>
-  node('BlockChannels', [weight], { block });
-
 /** The same product in 8 bits: x [.., m, k], weight [k, n], bias [n], f32. */
 export const int8Matmul = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
   node('Int8MatMul', bias ? [x, weight, bias] : [x, weight], {});

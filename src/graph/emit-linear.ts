@@ -4,6 +4,7 @@ import type { Emitter } from './emitter.js';
 import type { ConvAttributes, Pair, PoolAttributes } from './ops.js';
 import { resizeMatrix } from './resize-matrix.js';
 import type { Tensor, TensorOf } from './tensor.js';
+import { turnedPadding } from './turned-convolution.js';
 
 type Attributes = Record<string, OnnxAttribute>;
 
@@ -29,17 +30,6 @@ export function emitConv(node: TensorOf<'Conv'>, inputs: readonly string[], to: 
 /** Operators over blocks of channels. */
 export const blockDomain = 'com.microsoft.nchwc';
 
-/** [out, in, kh, kw] -> [out/block, in/block, kh, kw, block of in, block of out], under the same shape. */
-export function emitBlockChannels(
-  { shape, attributes: { block } }: TensorOf<'BlockChannels'>,
-  [weight]: readonly string[],
-  to: Emitter,
-): string {
-  const [out, channels, kh, kw] = shape as [number, number, number, number];
-  const split = to.reshape(weight!, [out / block, block, channels / block, block, kh, kw]);
-  return to.reshape(to.transpose(split, [0, 2, 4, 5, 3, 1]), shape);
-}
-
 /** ONNX Runtime's own convolution over blocks of channels, with what brings pictures in and out of them. */
 export function emitBlockedConv(
   node: TensorOf<'BlockedConv'>,
@@ -60,18 +50,11 @@ export function emitConvTranspose(
   inputs: readonly string[],
   to: Emitter,
 ): string {
-  const { stride, padding, dilation, groups, outputPadding } = node.attributes;
+  const { stride, dilation, groups, outputPadding } = node.attributes;
   const kernel = pixelsOf(node.inputs[1]!);
-  const reach = [dilation[0] * (kernel[0] - 1), dilation[1] * (kernel[1] - 1)] as const;
-  const pads = [
-    reach[0] - padding[0],
-    reach[1] - padding[1],
-    reach[0] - padding[2] + outputPadding[0],
-    reach[1] - padding[3] + outputPadding[1],
-  ] as const;
-  const simple = stride.every((n) => n === 1) && groups === 1 && pads.every((n) => n >= 0);
+  const padding = turnedPadding(node);
   const [x, weight, ...bias] = inputs as [string, string, ...string[]];
-  if (!simple) {
+  if (!padding) {
     return to.node('ConvTranspose', inputs, {
       ...convAttributes(kernel, node.attributes),
       output_padding: { ints: outputPadding },
@@ -82,7 +65,7 @@ export function emitConvTranspose(
   const flipped = kernel.every((n) => n === 1)
     ? swapped
     : to.slice(swapped, [2, 3], [-1, -1], [end, end], [-1, -1]);
-  const attributes = convAttributes(kernel, { stride, padding: pads, dilation, groups });
+  const attributes = convAttributes(kernel, { stride, padding, dilation, groups });
   return to.node('Conv', [x, flipped, ...bias], attributes);
 }
 
@@ -151,11 +134,12 @@ export function emitConvWeightGrad(
       const pixels =
         groups === 1 ? to.reshape(rows, [1, n * h * w, inG]) : to.transpose(rows, [1, 0, 2]);
       const product = to.node('MatMul', [g, pixels]); // [groups, outG, inG]
-      places.push(to.reshape(product, [out, inG, 1]));
+      places.push(to.reshape(product, [1, out * inG]));
     }
   }
-  const all = places.length === 1 ? places[0]! : to.node('Concat', places, { axis: { int: 2 } });
-  return to.reshape(all, [out, inG, ...kernel]);
+  if (places.length === 1) return to.reshape(places[0]!, [out, inG, ...kernel]);
+  const all = to.node('Concat', places, { axis: { int: 0 } }); // [kh·kw, out·inG]
+  return to.reshape(to.transpose(all, [1, 0]), [out, inG, ...kernel]);
 }
 
 /** Multi-head attention of ONNX Runtime; takes its flash path when there is neither bias nor mask. */

@@ -253,7 +253,6 @@ export const gradientRules: Rules = {
   ReduceMin: extreme,
   ArgMax: notDifferentiable,
   Int8MatMul: notDifferentiable,
-  BlockChannels: notDifferentiable,
   BlockedConv: notDifferentiable,
   CumSum: linear((g, { attributes: { axis } }) => flip(cumSum(flip(g, axis), axis), axis)),
   Softmax: (g, node) => [

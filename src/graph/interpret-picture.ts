@@ -98,39 +98,25 @@ function convolved(
 
 const conv: Kernel<'Conv'> = (inputs, node) => convolved(inputs as Float64Array[], node);
 
-/** Calls `visit` with the places of one value of a weight [out, in, kh, kw] as it is and in blocks. */
-function forEachBlocked(
-  [out, channels, kh, kw]: Shape4,
-  block: number,
-  visit: (plain: number, blocked: number) => void,
-): void {
+/** The values of a weight of this shape whose channels lie in blocks, in their usual order. */
+function unblocked(weights: Float64Array, [out, channels, kh, kw]: Shape4, block: number) {
+  const result = new Float64Array(weights.length);
   const taps = kh * kw;
   for (let o = 0; o < out; o++) {
     for (let c = 0; c < channels; c++) {
       const pair = Math.floor(o / block) * (channels / block) + Math.floor(c / block);
       for (let tap = 0; tap < taps; tap++) {
         const within = (pair * taps + tap) * block + (c % block);
-        visit((o * channels + c) * taps + tap, within * block + (o % block));
+        result[(o * channels + c) * taps + tap] = weights[within * block + (o % block)]!;
       }
     }
   }
+  return result;
 }
 
-const blockChannels: Kernel<'BlockChannels'> = ([weights], node) => {
-  const result = new Float64Array(weights!.length);
-  forEachBlocked(node.shape as Shape4, node.attributes.block, (plain, blocked) => {
-    result[blocked] = weights![plain]!;
-  });
-  return result;
-};
-
 const blockedConv: Kernel<'BlockedConv'> = ([x, weights, bias], node) => {
-  const plainWeights = new Float64Array(weights!.length);
-  const shape = node.inputs[1]!.shape as Shape4;
-  forEachBlocked(shape, node.attributes.block, (plain, blocked) => {
-    plainWeights[plain] = weights![blocked]!;
-  });
-  return convolved([x!, plainWeights, ...(bias ? [bias] : [])], node);
+  const plain = unblocked(weights!, node.inputs[1]!.shape as Shape4, node.attributes.block);
+  return convolved([x!, plain, ...(bias ? [bias] : [])], node);
 };
 
 /** The transpose of Conv: its input takes the place of Conv's output. */
@@ -278,7 +264,6 @@ const resizeAdjoint: Kernel<'ResizeAdjoint'> = ([gradient], node) => {
 
 export const pictureKernels = {
   Conv: conv,
-  BlockChannels: blockChannels,
   BlockedConv: blockedConv,
   ConvTranspose: convTranspose,
   ConvWeightGrad: convWeightGrad,

@@ -102,12 +102,7 @@ export interface OpAttributes {
   /** MatMul of values rounded to whole numbers: see `Int8MatMul` in shape.ts. */
   Int8MatMul: None;
   Conv: ConvAttributes;
-  /**
-   * A weight [out, in, kh, kw] with its channels in blocks: the values of
-   * [out/block, in/block, kh, kw, block of in, block of out] under the same shape.
-   */
-  BlockChannels: { readonly block: number };
-  /** Conv without groups, its weight from BlockChannels: runs where the processor has that block. */
+  /** Conv without groups, its weight from `blockChannels`: runs where the processor has that block. */
   BlockedConv: ConvAttributes & { readonly block: number };
   ConvTranspose: ConvAttributes & { readonly outputPadding: Pair };
   /** Gradient of Conv by its weight; bilinear in the input and the output's gradient. */
@@ -216,7 +211,6 @@ export const arity: { readonly [K in Op]: readonly [number, number] } = {
   MatMul: [2, 2],
   Int8MatMul: [2, 3],
   Conv: [2, 3],
-  BlockChannels: [1, 1],
   BlockedConv: [2, 3],
   ConvTranspose: [2, 3],
   ConvWeightGrad: [2, 2],

@@ -319,13 +319,6 @@ export const shapeRules: Rules = {
     return { shape: [...x.shape.slice(0, -1), n], dtype };
   },
   Conv: (inputs, attributes) => convRule('Conv', inputs, attributes),
-  BlockChannels: ([weight], { block }) => {
-    wantRank('BlockChannels', 4, weight!);
-    if (weight!.shape.slice(0, 2).some((channels) => channels % block !== 0)) {
-      refuse('BlockChannels', `channels in blocks of ${block}`, [weight!]);
-    }
-    return { shape: weight!.shape, dtype: wantFloat('BlockChannels', [weight!]) };
-  },
   BlockedConv: (inputs, attributes) => {
     const { block, groups } = attributes;
     const [out, channels] = inputs[1]!.shape as [number, number];

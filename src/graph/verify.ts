@@ -65,7 +65,6 @@ const checks: { readonly [K in Op]?: Check<K> } = {
   Elu: finiteAlpha,
   Clip: ({ min, max }) => firstOf([min <= max, `min at most max, got ${min} and ${max}`]),
   Conv: (conv) => firstOf(...convRules(conv)),
-  BlockChannels: blockRule,
   BlockedConv: (conv) => firstOf(...convRules(conv)) ?? blockRule(conv),
   ConvTranspose: (conv) => firstOf(...convRules(conv)),
   ConvWeightGrad: (conv, { inputs }) =>

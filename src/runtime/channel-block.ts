@@ -1,5 +1,6 @@
 /** @file How many channels ONNX Runtime's convolutions take at once on this processor. */
-import { blockChannels, blockedConv2d, constant, conv2d } from '../graph/build.js';
+import { blockedConv2d, constant, conv2d } from '../graph/build.js';
+import { blockChannels } from '../graph/channel-blocks.js';
 import { emitOnnx } from '../graph/emit.js';
 import { input } from '../graph/tensor.js';
 import { LocalSession } from './session.js';

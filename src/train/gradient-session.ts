@@ -3,6 +3,7 @@ import { internal } from '../core/errors.js';
 import type { FloatTensor, TensorData } from '../core/tensor-data.js';
 import { type EmittedModel, emitOnnx } from '../graph/emit.js';
 import { grad } from '../graph/grad.js';
+import { blockedTraining } from '../graph/rewrites/blocked-convolutions.js';
 import { sliceWeights } from '../graph/rewrites/slice-weights.js';
 import { parametersOf, type Tensor } from '../graph/tensor.js';
 import { LocalSession, type SessionOptions } from '../runtime/session.js';
@@ -28,8 +29,11 @@ export interface GradientModel {
   readonly frozen: ReadonlyMap<string, TensorData>;
 }
 
-/** Every parameter below the loss is trained, except the frozen ones. */
-export function gradientModel(objective: Objective): GradientModel {
+/**
+ * Every parameter below the loss is trained, except the frozen ones. Convolutions work on blocks of
+ * that many channels where the processor has them (`channelBlock`).
+ */
+export function gradientModel(objective: Objective, block?: number): GradientModel {
   const { reports = {}, frozen = new Map<string, TensorData>() } = objective;
   const outputs = new Map(
     sliceWeights(new Map([['loss', objective.loss], ...Object.entries(reports)])),
@@ -44,7 +48,7 @@ export function gradientModel(objective: Objective): GradientModel {
     outputs.set(gradientName(name), gradients[i]!);
   });
   return {
-    model: emitOnnx(outputs, { training: true }),
+    model: emitOnnx(block ? blockedTraining(outputs, block) : outputs, { training: true }),
     parameters: trained.map(([name, { shape }]) => ({ name, shape })),
     reports: ['loss', ...Object.keys(reports)],
     frozen,

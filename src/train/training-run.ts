@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { complain, MaliangError, throwIfAborted } from '../core/errors.js';
 import type { FloatTensor, TensorData } from '../core/tensor-data.js';
 import { isPartialOf, writeError } from '../hub/atomic-file.js';
+import { channelBlock } from '../runtime/channel-block.js';
 import { averageDecayAt, createOptimizerState, type OptimizerState, shareState } from './adamw.js';
 import {
   checkpointFile,
@@ -101,7 +102,7 @@ export class TrainingRun implements AsyncDisposable {
     const lock = await RunLock.acquire(options.folder);
     try {
       await removePartials(options.folder);
-      const parts = gradientModel(objective);
+      const parts = gradientModel(objective, await channelBlock());
       const layout = new ParameterLayout(parts.parameters);
       const start = await startOf(layout, initial, settings, options);
       await trimLossLog(join(options.folder, lossLogFile), start.step);

@@ -34,7 +34,6 @@ const notDifferentiableOps: readonly Op[] = [
   'Or',
   'ArgMax',
   'Int8MatMul',
-  'BlockChannels',
   'BlockedConv',
 ];
 

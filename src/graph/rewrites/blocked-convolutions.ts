@@ -1,7 +1,10 @@
-/** @file Convolutions over blocks of channels, as ONNX Runtime computes them, with weights that lie in that order already. */
-import { blockChannels, blockedConv2d } from '../build.js';
+/** @file Convolutions over blocks of channels, as ONNX Runtime computes them where it may reorder the weights itself. */
+import { elementCount } from '../../core/tensor-data.js';
+import { blockedConv2d } from '../build.js';
+import { blockChannels, blockTurnedChannels } from '../channel-blocks.js';
 import { rewrite } from '../rewrite.js';
 import type { Graph, Tensor, TensorOf } from '../tensor.js';
+import { turnedPadding } from '../turned-convolution.js';
 import { fixedTensors, type IsStored } from './fixed.js';
 
 export interface BlockedOptions {
@@ -12,7 +15,10 @@ export interface BlockedOptions {
   readonly isWorth: (weight: Tensor) => boolean;
 }
 
-/** Results differ by rounding from ONNX Runtime's own rewriting, which also joins convolutions with sums. */
+/**
+ * Convolutions with stored weights, which then lie in that order already. Results differ by rounding from
+ * ONNX Runtime's own rewriting, which also joins convolutions with sums.
+ */
 export function blockedConvolutions(graph: Graph, options: BlockedOptions): Graph {
   const { isStored, block, isWorth } = options;
   const fixed = fixedTensors(graph, isStored);
@@ -24,7 +30,31 @@ export function blockedConvolutions(graph: Graph, options: BlockedOptions): Grap
   });
 }
 
-function hasForm({ inputs, attributes, dtype }: TensorOf<'Conv'>, block: number): boolean {
+/** Values of a picture's plane, over a batch, from which on a weight is brought in that order for one use. */
+const worthwhilePixels = 512;
+
+/**
+ * The convolutions of a training step and those of its gradient by the input. Their weights change
+ * at every step and are reordered in it.
+ */
+export function blockedTraining(graph: Graph, block: number): Graph {
+  return rewrite(graph, (node) => {
+    if (node.op !== 'Conv' && node.op !== 'ConvTranspose') return undefined;
+    const [n, , ...size] = node.shape as [number, number, number, number];
+    const [, , ...kernel] = node.inputs[1]!.shape;
+    const isWorth = n * elementCount(size) >= worthwhilePixels && elementCount(kernel) > 1;
+    if (!isWorth || !hasForm(node, block)) return undefined;
+    const [x, weight, bias] = node.inputs as [Tensor, Tensor, Tensor | undefined];
+    if (node.op === 'Conv') {
+      return blockedConv2d(x, blockChannels(weight, block), bias, { ...node.attributes, block });
+    }
+    const padding = turnedPadding(node);
+    if (!padding) return undefined;
+    return blockedConv2d(x, blockTurnedChannels(weight, block), bias, { padding, block });
+  });
+}
+
+function hasForm({ inputs, attributes, dtype }: TensorOf<'Conv' | 'ConvTranspose'>, block: number) {
   const { dilation, groups } = attributes;
   const [out, channels] = inputs[1]!.shape as [number, number];
   const isWhole = out % block === 0 && channels % block === 0;

@@ -1,7 +1,6 @@
 /** @file Rows of the operation table: convolution, pooling and resizing. */
 import {
   averagePool,
-  blockChannels,
   blockedConv2d,
   type ConvOptions,
   conv2d,
@@ -67,17 +66,6 @@ const blockedConvs: OpCase[] = blockedRows.flatMap(([name, x, weight, block, opt
     block,
   })),
 );
-
-const blockings: OpCase[] = [
-  [[4, 6, 3, 2], 2],
-  [[3, 3, 1, 1], 3],
-  [[4, 2, 2, 2], 1],
-].map(([shape, block]) => ({
-  op: 'BlockChannels',
-  name: `[${shape}] in blocks of ${block}`,
-  inputs: [float(shape as number[])],
-  build: (weight) => blockChannels(weight!, block as number),
-}));
 
 const convs: OpCase[] = convRows.flatMap(([name, x, weight, options]): OpCase[] => [
   {
@@ -270,7 +258,6 @@ function averagePoolAdjoint(
 
 export const pictureCases: readonly OpCase[] = [
   ...convs,
-  ...blockings,
   ...blockedConvs,
   ...weightGrads,
   ...transposes,
