@@ -1,7 +1,14 @@
 /** @file The optimiser against torch.optim.AdamW, clip_grad_norm_ and an average with warm-up. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { adamWStep, averageDecayAt, createOptimizerState, squaresOf } from './adamw.js';
+import {
+  adamWStep,
+  addAndSquare,
+  addInto,
+  averageDecayAt,
+  createOptimizerState,
+  squaresOf,
+} from './adamw.js';
 
 interface Case {
   readonly betas: [number, number];
@@ -68,4 +75,20 @@ it('takes a gradient summed over micro-batches by its share', () => {
     return state;
   });
   expect(summed).toEqual(whole);
+});
+
+it('adds a range and squares it in one pass as in two', () => {
+  const vectors = (): Float32Array[] =>
+    [1, 2].map((seed) => Float32Array.from({ length: 23 }, (_, i) => Math.sin(seed * (i + 1))));
+  for (const range of [
+    { from: 0, to: 23 },
+    { from: 3, to: 10 },
+    { from: 5, to: 5 },
+  ]) {
+    const [once, part] = vectors() as [Float32Array, Float32Array];
+    const [twice] = vectors() as [Float32Array];
+    addInto(twice, part, range);
+    expect(addAndSquare(once, part, range)).toBeCloseTo(squaresOf(twice, range), 6);
+    expect(once).toEqual(twice);
+  }
 });

@@ -73,6 +73,27 @@ export function addInto(sum: Float32Array, part: Float32Array, { from, to }: Ran
   for (let i = from; i < to; i++) sum[i] = sum[i]! + part[i]!;
 }
 
+/** `addInto`, then `squaresOf`, in one pass over memory. */
+export function addAndSquare(sum: Float32Array, part: Float32Array, { from, to }: Range): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  let i = from;
+  for (; i + 3 < to; i += 4) {
+    const [w, x] = [sum[i]! + part[i]!, sum[i + 1]! + part[i + 1]!];
+    const [y, z] = [sum[i + 2]! + part[i + 2]!, sum[i + 3]! + part[i + 3]!];
+    [sum[i], sum[i + 1], sum[i + 2], sum[i + 3]] = [w, x, y, z];
+    a += w * w;
+    b += x * x;
+    c += y * y;
+    d += z * z;
+  }
+  for (; i < to; i++) {
+    const w = sum[i]! + part[i]!;
+    sum[i] = w;
+    a += w * w;
+  }
+  return a + b + c + d;
+}
+
 export interface StepOptions extends AdamWOptions {
   readonly learningRate: number;
   /** Counted from 1. */

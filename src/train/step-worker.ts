@@ -1,7 +1,7 @@
 /** @file A thread of a training run: gradients of its micro-batches, then its share of the optimiser's update. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { MaliangError } from '../core/errors.js';
-import { adamWStep, addInto, squaresOf } from './adamw.js';
+import { adamWStep, addAndSquare, addInto, squaresOf } from './adamw.js';
 import { GradientSession } from './gradient-session.js';
 import { MuonUpdate } from './muon.js';
 import type { StepReply, StepRequest, WorkerStart } from './step-messages.js';
@@ -25,14 +25,23 @@ async function addGradient({
   return { kind: 'values', values };
 }
 
+/** Sums a range of the workers' gradients into the first one's; returns the sum of its squares. */
+function sumGradients(
+  total: Float32Array,
+  { range, workers }: Extract<StepRequest, { kind: 'sum' }>,
+): number {
+  if (workers === 1) return squaresOf(total, range);
+  for (const part of gradients.slice(1, workers - 1)) addInto(total, part, range);
+  return addAndSquare(total, gradients[workers - 1]!, range);
+}
+
 async function answer(request: StepRequest): Promise<StepReply> {
   const [total] = gradients as [Float32Array];
   switch (request.kind) {
     case 'gradient':
       return addGradient(request);
     case 'sum':
-      for (const part of gradients.slice(1, request.workers)) addInto(total, part, request.range);
-      return { kind: 'squares', squares: squaresOf(total, request.range) };
+      return { kind: 'squares', squares: sumGradients(total, request) };
     case 'prepare':
       return {
         kind: 'squares',
