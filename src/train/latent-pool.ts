@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { complain, throwIfAborted } from '../core/errors.js';
+import { complain } from '../core/errors.js';
 import { elementCount, f16ToNumber, numberToF16, type TensorData } from '../core/tensor-data.js';
 import type { PictogramDataset } from '../data/pictograms.js';
 import { streamSafetensors, tensorBytes } from '../formats/safetensors.js';
@@ -16,6 +16,7 @@ import { readWeightFile } from '../hub/weight-file.js';
 import { type AutoencoderTinyConfig, autoencoderTinyEncode } from '../models/autoencoder-tiny.js';
 import { Scope } from '../nn/scope.js';
 import { LocalSession } from '../runtime/session.js';
+import { type SampleRange, sampleBatches } from './sample-batches.js';
 
 const latentsFile = 'latents.safetensors';
 const captionsFile = 'captions.json';
@@ -113,11 +114,9 @@ export function poolOrigin(
   return hash.digest('hex').slice(0, 16);
 }
 
-export interface PoolRequest extends PoolContent {
+export interface PoolRequest extends PoolContent, SampleRange {
   readonly folder: string;
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 const batch = 16;
@@ -158,22 +157,16 @@ async function encodeSamples(
   data: PictogramDataset,
   encode: (pictures: Float32Array) => Promise<Float32Array>,
   values: number,
-  { count, seed, signal, onProgress }: PoolRequest,
+  request: PoolRequest,
 ): Promise<{ bits: Uint16Array; captions: string[] }> {
-  const bits = new Uint16Array(count * values);
+  const bits = new Uint16Array(request.count * values);
   const captions: string[] = [];
-  const pictures = new Float32Array(batch * 3 * data.size * data.size);
-  for (let first = 0; first < count; first += batch) {
-    throwIfAborted('latent pool', signal);
-    const size = Math.min(batch, count - first);
-    for (let i = 0; i < size; i++) {
-      const sample = data.sampleAt(first + i, seed);
-      pictures.set(sample.pixels, i * sample.pixels.length);
-      captions.push(sample.caption);
-    }
+  for (const samples of sampleBatches(data, batch, 'latent pool', request)) {
+    const { first, pictures } = samples;
     const encoded = await encode(pictures);
-    for (let i = 0; i < size * values; i++) bits[first * values + i] = numberToF16(encoded[i]!);
-    onProgress?.(first + size, count);
+    const count = samples.captions.length * values;
+    for (let i = 0; i < count; i++) bits[first * values + i] = numberToF16(encoded[i]!);
+    captions.push(...samples.captions);
   }
   return { bits, captions };
 }

@@ -1,5 +1,4 @@
 /** @file Embeddings of a pool's pictures by a frozen vision tower: what a text tower is compared with. */
-import { throwIfAborted } from '../core/errors.js';
 import type { TensorData } from '../core/tensor-data.js';
 import type { PictogramDataset } from '../data/pictograms.js';
 import { emitOnnx } from '../graph/emit.js';
@@ -9,19 +8,15 @@ import { clipVisionWithProjection } from '../models/clip-vision.js';
 import { unitRows } from '../models/unit-rows.js';
 import { Scope } from '../nn/scope.js';
 import { LocalSession } from '../runtime/session.js';
+import { type SampleRange, sampleBatches } from './sample-batches.js';
 
 export interface VisionTower {
   readonly config: ClipVisionConfig;
   readonly weights: ReadonlyMap<string, TensorData>;
 }
 
-export interface PictureEmbedsOptions {
-  /** The first `count` samples of `seed`. */
-  readonly count: number;
-  readonly seed: number;
+export interface PictureEmbedsOptions extends SampleRange {
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 const batch = 32;
@@ -30,27 +25,20 @@ const batch = 32;
 export async function pictureEmbeds(
   data: PictogramDataset,
   { config, weights }: VisionTower,
-  { count, seed, threads, signal, onProgress }: PictureEmbedsOptions,
+  options: PictureEmbedsOptions,
 ): Promise<Float32Array> {
   const pixels = input('pixels', [batch, 3, data.size, data.size]);
   const { imageEmbeds } = clipVisionWithProjection(new Scope(), config, pixels);
   const model = emitOnnx(new Map([['embeds', unitRows(imageEmbeds)]]));
-  await using session = await LocalSession.create(model, { threads });
+  await using session = await LocalSession.create(model, { threads: options.threads });
   const width = config.projectionDim;
-  const embeds = new Float32Array(count * width);
-  const pictures = new Float32Array(batch * 3 * data.size * data.size);
-  const feed: TensorData = { dtype: 'f32', shape: pixels.shape, data: pictures };
-  for (let first = 0; first < count; first += batch) {
-    throwIfAborted('picture embeddings', signal);
-    const size = Math.min(batch, count - first);
-    for (let i = 0; i < size; i++) {
-      const sample = data.sampleAt(first + i, seed).pixels;
-      pictures.set(sample, i * sample.length);
-    }
+  const embeds = new Float32Array(options.count * width);
+  const batches = sampleBatches(data, batch, 'picture embeddings', options);
+  for (const { first, captions, pictures } of batches) {
+    const feed: TensorData = { dtype: 'f32', shape: pixels.shape, data: pictures };
     const results = await session.run(new Map([...weights, ['pixels', feed]]));
     const found = results.get('embeds')!.data as Float32Array;
-    embeds.set(found.subarray(0, size * width), first * width);
-    onProgress?.(first + size, count);
+    embeds.set(found.subarray(0, captions.length * width), first * width);
   }
   return embeds;
 }

@@ -18,14 +18,11 @@ export interface HoistOptions {
   readonly isWorth: (part: Tensor) => boolean;
 }
 
-/** Operations that compute nothing. */
-const views: ReadonlySet<string> = new Set([
-  'Parameter',
-  'Constant',
-  'Reshape',
-  'Transpose',
-  'Slice',
-]);
+const views: ReadonlySet<string> = new Set(['Parameter', 'Constant', 'Reshape', 'Slice']);
+
+/** Whether it computes nothing: products take turned matrices as they lie. */
+const isView = ({ op, shape }: Tensor): boolean =>
+  views.has(op) || (op === 'Transpose' && shape.length === 2);
 
 /** The largest fixed parts in which something is computed. */
 export function hoistFixed(graph: Graph, options: HoistOptions): HoistedGraph {
@@ -52,7 +49,7 @@ function computedTensors(graph: Graph, { isStored, isConverted }: HoistOptions):
     const has = isParameter || tensor.inputs.some((source) => withParameters.has(source));
     if (!has) continue;
     withParameters.add(tensor);
-    const isWork = tensor.op === 'Parameter' ? isConverted(tensor) : !views.has(tensor.op);
+    const isWork = tensor.op === 'Parameter' ? isConverted(tensor) : !isView(tensor);
     if (isWork || tensor.inputs.some((source) => computed.has(source))) computed.add(tensor);
   }
   return computed;
