@@ -44,14 +44,6 @@ describe('a write that succeeds', () => {
     expect(await readdir(join(folder, 'a', 'b'))).toEqual(['file']);
   });
 
-  it('says when the disk alone is waited for, before the file is there', async () => {
-    const path = join(await emptyFolder(), 'file');
-    const seen: boolean[] = [];
-    await writeFileAtomically(path, 'x', () => seen.push(existsSync(path)));
-    expect(seen).toEqual([false]);
-    expect(existsSync(path)).toBe(true);
-  });
-
   it('is one of the two when two write at once', async () => {
     const path = join(await emptyFolder(), 'file');
     const contents = ['1', '2'].map((digit) => digit.repeat(2_000_000));

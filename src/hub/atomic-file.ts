@@ -11,20 +11,14 @@ let begun = 0;
 /**
  * Writes a file and its missing folders. Throws DISK_FULL or FILE_WRITE, or what producing the
  * content threw; the old file, if any, is then untouched and nothing half-written stays behind.
- * `onWritten` is called when the content is written and the disk alone is waited for.
  */
-export async function writeFileAtomically(
-  path: string,
-  content: Chunks,
-  onWritten?: () => void,
-): Promise<void> {
+export async function writeFileAtomically(path: string, content: Chunks): Promise<void> {
   const partial = `${path}.${process.pid}-${begun++}.partial`;
   try {
     await mkdir(dirname(path), { recursive: true });
     const file = await open(partial, 'w');
     try {
       await writeChunks(file, content);
-      onWritten?.();
       await file.sync();
     } finally {
       await file.close();

@@ -122,13 +122,11 @@ export async function findPrepared(part: PreparedPart): Promise<TensorInFile | u
 
 /**
  * Computes a part and writes its file, unless another process does at the same time: then that
- * file is waited for. `onWritten` is called when the disk alone is waited for. Throws DISK_FULL,
- * FILE_WRITE and what `compute` throws.
+ * file is waited for. Throws DISK_FULL, FILE_WRITE and what `compute` throws.
  */
 export async function writePrepared(
   part: PreparedPart,
   compute: () => Promise<TensorData>,
-  onWritten: () => void,
 ): Promise<TensorInFile> {
   const { tensor, path } = part;
   await using _lock = await FileLock.acquire(`${path}.lock`);
@@ -137,7 +135,7 @@ export async function writePrepared(
   await removePartials(path);
   const spec = { dtype: tensor.dtype, shape: tensor.shape };
   const chunks = streamSafetensors([[tensorName, spec]], compute, undefined, alignment);
-  await writeFileAtomically(path, chunks, onWritten);
+  await writeFileAtomically(path, chunks);
   const written = await findPrepared(part);
   if (written) return written;
   throw complain('FILE_WRITE', { where: path, expected: 'the file just written', got: 'another' });

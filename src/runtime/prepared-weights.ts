@@ -107,37 +107,26 @@ async function keepParts(
   if (missing.length === 0) return found;
   requireWithin(prepared, located.values());
   await requireRoom(prepared.folder, byteSum(missing.map(([, part]) => part)));
-  await inPairs(missing, async ([name, part], onWritten) => {
-    const computed = () => compute(part.tensor, weights, threads);
-    found.set(name, await writePrepared(part, computed, onWritten));
+  await inPairs(missing, async ([name, part]) => {
+    found.set(name, await writePrepared(part, () => compute(part.tensor, weights, threads)));
   });
   await trimPrepared(prepared, new Set([...located.values()].map(({ path }) => path)));
   return found;
 }
 
-/**
- * Two at a time, while the disk takes what was before: work calls `goOn` when the next may begin.
- * Waits for all of it. After a failure none is begun.
- */
-async function inPairs<T>(
-  items: readonly T[],
-  work: (item: T, goOn: () => void) => Promise<void>,
-): Promise<void> {
+/** Two at a time: while the disk takes one part, the next is computed. After a failure none is begun. */
+async function inPairs<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const waiting = [...items];
-  const ends: Promise<void>[] = [];
-  const begin = (item: T): Promise<void> =>
-    new Promise((goOn) => {
-      const end = work(item, goOn);
-      ends.push(end);
-      end.catch(() => waiting.splice(0)).finally(goOn);
-    });
   const lane = async (): Promise<void> => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) await begin(next);
+    try {
+      for (let next = waiting.shift(); next; next = waiting.shift()) await work(next);
+    } catch (cause) {
+      waiting.length = 0;
+      throw cause;
+    }
   };
-  await Promise.all([lane(), lane()]);
-  for (const end of await Promise.allSettled(ends)) {
-    if (end.status === 'rejected') throw end.reason;
-  }
+  const ends = await Promise.allSettled([lane(), lane()]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
 function byteSum(parts: Iterable<PreparedPart>): number {
