@@ -57,6 +57,7 @@ async function answer(runtime: Runtime, request: Request): Promise<Reply> {
     case 'release':
       await sessions.get(request.session)?.dispose();
       sessions.delete(request.session);
+      collectGarbage();
       return done;
   }
 }
@@ -82,7 +83,7 @@ async function run({
 
 let garbageCollector: (() => void) | undefined;
 
-/** Rows given up are large, and V8 is in no hurry. */
+/** Rows and models given up are large, and V8 is in no hurry. */
 function collectGarbage(): void {
   if (!garbageCollector) {
     setFlagsFromString('--expose-gc');
