@@ -99,7 +99,11 @@ function convolved(
 const conv: Kernel<'Conv'> = (inputs, node) => convolved(inputs as Float64Array[], node);
 
 /** The values of a weight of this shape whose channels lie in blocks, in their usual order. */
-function unblocked(weights: Float64Array, [out, channels, kh, kw]: Shape4, block: number) {
+function unblocked(
+  weights: Float64Array,
+  [out, channels, kh, kw]: Shape4,
+  block: number,
+): Float64Array {
   const result = new Float64Array(weights.length);
   const taps = kh * kw;
   for (let o = 0; o < out; o++) {

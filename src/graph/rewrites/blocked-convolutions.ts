@@ -30,7 +30,7 @@ export function blockedConvolutions(graph: Graph, options: BlockedOptions): Grap
   });
 }
 
-/** Values of a picture's plane, over a batch, from which on a weight is brought in that order for one use. */
+/** With fewer pixels over the batch, reordering a weight for one use costs what it gains. */
 const worthwhilePixels = 512;
 
 /**
@@ -54,7 +54,10 @@ export function blockedTraining(graph: Graph, block: number): Graph {
   });
 }
 
-function hasForm({ inputs, attributes, dtype }: TensorOf<'Conv' | 'ConvTranspose'>, block: number) {
+function hasForm(
+  { inputs, attributes, dtype }: TensorOf<'Conv' | 'ConvTranspose'>,
+  block: number,
+): boolean {
   const { dilation, groups } = attributes;
   const [out, channels] = inputs[1]!.shape as [number, number];
   const isWhole = out % block === 0 && channels % block === 0;
