@@ -42,6 +42,21 @@ it('is held by one at a time, and gone afterwards', async () => {
   expect(readdirSync(join(path, '..'))).toEqual([]);
 });
 
+it('is not taken for a dead one while it is written or taken away', async () => {
+  const path = newPath();
+  let isEnough = false;
+  const hold = async (): Promise<void> => {
+    while (!isEnough) {
+      await using lock = await FileLock.acquire(path);
+      expect(await lock.isHeld()).toBe(true);
+    }
+  };
+  const stop = wait(1500).then(() => {
+    isEnough = true;
+  });
+  await Promise.all([stop, ...Array.from({ length: 4 }, hold)]);
+});
+
 it.each<[string, LockOwner | string, Date]>([
   ['of a process that ended', { pid: deadPid(), host: hostname(), token: 't' }, new Date()],
   [
@@ -82,4 +97,13 @@ it('an owner that was robbed knows, and takes nothing away', async () => {
   expect(await lock.isHeld()).toBe(false);
   await lock.release();
   expect(existsSync(path)).toBe(true);
+});
+
+it('says where it cannot write', async () => {
+  const file = newPath();
+  await (await FileLock.acquire(file)).release(); // makes the folder
+  writeFileSync(file, '');
+  await expect(FileLock.acquire(join(file, 'x.lock'))).rejects.toMatchObject({
+    code: 'FILE_WRITE',
+  });
 });

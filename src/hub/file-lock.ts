@@ -27,7 +27,7 @@ export interface LockOptions {
   readonly onWait?: ((owner: LockOwner | undefined) => void) | undefined;
 }
 
-/** Tokens of the locks this process holds. */
+/** Tokens of the locks this process holds or is about to write: whoever reads one finds it living. */
 const held = new Set<string>();
 
 export class FileLock implements AsyncDisposable {
@@ -38,7 +38,6 @@ export class FileLock implements AsyncDisposable {
   private constructor(path: string, owner: LockOwner) {
     this.#path = path;
     this.#owner = owner;
-    held.add(owner.token);
     this.#renewal = setInterval(() => {
       const now = new Date();
       utimes(path, now, now).catch(() => {}); // a lock that was taken is found out by `isHeld`
@@ -48,18 +47,14 @@ export class FileLock implements AsyncDisposable {
   /** Waits for the lock and takes it. Throws CANCELLED, DISK_FULL or FILE_WRITE. */
   static async acquire(path: string, { signal, onWait }: LockOptions = {}): Promise<FileLock> {
     const owner = { pid: process.pid, host: hostname(), token: randomUUID() };
-    let hasWaited = false;
-    for (;;) {
-      throwIfAborted('lock', signal);
-      if (await create(path, owner)) return new FileLock(path, owner);
-      const other = await readOwner(path);
-      if (await isGone(path, other)) await bury(path, other);
-      else {
-        if (!hasWaited) onWait?.(other);
-        hasWaited = true;
-        await pause(signal);
-      }
+    held.add(owner.token);
+    try {
+      await take(path, owner, { signal, onWait });
+    } catch (error) {
+      held.delete(owner.token);
+      throw error;
     }
+    return new FileLock(path, owner);
   }
 
   /** False once another process has taken the lock over. */
@@ -69,12 +64,31 @@ export class FileLock implements AsyncDisposable {
 
   async release(): Promise<void> {
     clearInterval(this.#renewal);
-    held.delete(this.#owner.token);
-    if (await this.isHeld()) await rm(this.#path, { force: true });
+    try {
+      if (await this.isHeld()) await rm(this.#path, { force: true });
+    } finally {
+      held.delete(this.#owner.token);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
+  }
+}
+
+async function take(path: string, owner: LockOwner, options: LockOptions): Promise<void> {
+  const { signal, onWait } = options;
+  let hasWaited = false;
+  for (;;) {
+    throwIfAborted('lock', signal);
+    if (await create(path, owner)) return;
+    const other = await readOwner(path);
+    if (await isGone(path, other)) await bury(path, other);
+    else {
+      if (!hasWaited) onWait?.(other);
+      hasWaited = true;
+      await pause(signal);
+    }
   }
 }
 
@@ -85,8 +99,11 @@ async function pause(signal: AbortSignal | undefined): Promise<void> {
 }
 
 async function create(path: string, owner: LockOwner): Promise<boolean> {
+  // A file in the folder's place is an error here, a file in the lock's place another's lock.
+  await mkdir(dirname(path), { recursive: true }).catch((error) => {
+    throw writeError(path, error);
+  });
   try {
-    await mkdir(dirname(path), { recursive: true });
     const file = await open(path, 'wx', 0o664);
     await file.writeFile(JSON.stringify(owner)).finally(() => file.close());
     return true;
@@ -128,6 +145,8 @@ async function isGone(path: string, owner: LockOwner | undefined): Promise<boole
 
 /** Takes a dead lock away. Only one process can move it; one that moved a living lock puts it back. */
 async function bury(path: string, dead: LockOwner | undefined): Promise<void> {
+  // An owner that was read while it still held the lock is gone by now, and its file another's.
+  if ((await readOwner(path))?.token !== dead?.token) return;
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);

@@ -174,7 +174,6 @@ export class TrainingRun implements AsyncDisposable {
     const report = this.#report(values, learningRate, norm, stepMs);
     appendLoss(join(this.#options.folder, lossLogFile), report);
     this.#options.onStep?.(report);
-    await this.#lock.renew();
     if (Date.now() - this.#savedAt > checkpointMinutes * 60_000) await this.save();
     return report;
   }
