@@ -1,4 +1,5 @@
 /** @file Reads the files of a BERT tokenizer folder as huggingface/transformers 5 `BertTokenizer` does: `tokenizer.json`, or `vocab.txt`. */
+import { atOnce } from '../core/pieces.js';
 import type { AddedToken } from './added-tokens.js';
 import type { BertTextRule } from './bert-text.js';
 import {
@@ -19,8 +20,8 @@ import {
   parseObject,
   printValue,
   readId,
+  readingVocab,
   readToken,
-  readVocab,
   refuse,
   type Vocabulary,
 } from './tokenizer-fields.js';
@@ -78,7 +79,7 @@ export function readBertTokenizerJson(
     'type',
     'BertNormalizer',
   );
-  const vocab = readVocab(`${where}: vocab`, objectAt(where, model, 'vocab'));
+  const vocab = atOnce(readingVocab(`${where}: vocab`, objectAt(where, model, 'vocab')));
   const serialized = listAt(where, root, 'added_tokens').map(readSerializedToken);
   return settle(vocab, readTokenConfig(files, serialized, defaults));
 }

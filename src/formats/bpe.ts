@@ -1,5 +1,6 @@
 /** @file Byte-pair encoding of one word, Sennrich et al. 2016, with the merge order of huggingface/tokenizers `Word::merge_all`. */
 import { complain, type MaliangError } from '../core/errors.js';
+import { type InPieces, mapping } from '../core/pieces.js';
 import { endOfWord } from './clip-text.js';
 
 /** Two neighbouring symbols that become one. */
@@ -14,26 +15,38 @@ export class BpeModel {
   readonly #idOf: ReadonlyMap<string, number>;
   readonly #unknownId: number | undefined;
   readonly #idSpan: number;
-  readonly #rankOfPair = new Map<number, number>();
-  readonly #merged: number[] = [];
+  readonly #rankOfPair: ReadonlyMap<number, number>;
+  /** The symbol each merge gives, by rank. */
+  readonly #merged: readonly number[];
   readonly #cache = new Map<string, readonly number[]>();
 
-  /** Throws TOKENIZER when a merge names a symbol outside the vocabulary. */
-  constructor(
+  private constructor(
     idOf: ReadonlyMap<string, number>,
-    merges: readonly BpeMerge[],
+    ranks: { readonly idSpan: number; rankOfPair: Map<number, number>; merged: number[] },
     unknownToken: string | undefined,
   ) {
     this.#idOf = idOf;
     this.#unknownId = unknownToken === undefined ? undefined : idOf.get(unknownToken);
-    let highest = 0;
-    for (const id of idOf.values()) highest = Math.max(highest, id);
-    this.#idSpan = highest + 1;
-    merges.forEach(([left, right], rank) => {
-      const pair = this.#pair(this.#idIn(left, rank), this.#idIn(right, rank));
-      this.#rankOfPair.set(pair, rank);
-      this.#merged.push(this.#idIn(left + right, rank));
+    this.#idSpan = ranks.idSpan;
+    this.#rankOfPair = ranks.rankOfPair;
+    this.#merged = ranks.merged;
+  }
+
+  /** Throws TOKENIZER when a merge names a symbol outside the vocabulary. */
+  static *building(
+    idOf: ReadonlyMap<string, number>,
+    merges: readonly BpeMerge[],
+    unknownToken: string | undefined,
+  ): InPieces<BpeModel> {
+    let idSpan = 1;
+    for (const id of idOf.values()) idSpan = Math.max(idSpan, id + 1);
+    const rankOfPair = new Map<number, number>();
+    const merged = yield* mapping(merges, ([left, right], rank) => {
+      const [leftId, rightId] = [idIn(idOf, left, rank), idIn(idOf, right, rank)];
+      rankOfPair.set(leftId * idSpan + rightId, rank);
+      return idIn(idOf, left + right, rank);
     });
+    return new BpeModel(idOf, { idSpan, rankOfPair, merged }, unknownToken);
   }
 
   /** Ids of one word, given as byte characters without the end-of-word mark. */
@@ -46,18 +59,6 @@ export class BpeModel {
       this.#cache.set(word, ids);
     }
     return ids;
-  }
-
-  #idIn(token: string, rank: number): number {
-    const id = this.#idOf.get(token);
-    if (id === undefined) {
-      throw complain('TOKENIZER', {
-        where: 'tokenizer: merges',
-        expected: `tokens of the vocabulary in merge ${rank + 1}`,
-        got: JSON.stringify(token),
-      });
-    }
-    return id;
   }
 
   #pair(left: number, right: number): number {
@@ -108,6 +109,16 @@ export class BpeModel {
     }
     return Array.from(symbols.filter((_, i) => isGone[i] === 0));
   }
+}
+
+function idIn(idOf: ReadonlyMap<string, number>, token: string, rank: number): number {
+  const id = idOf.get(token);
+  if (id !== undefined) return id;
+  throw complain('TOKENIZER', {
+    where: 'tokenizer: merges',
+    expected: `tokens of the vocabulary in merge ${rank + 1}`,
+    got: JSON.stringify(token),
+  });
 }
 
 /** A binary heap of numbers, smallest first. */

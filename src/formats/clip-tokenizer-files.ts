@@ -1,4 +1,5 @@
 /** @file Reads the classic files of a CLIP tokenizer; which special token wins follows huggingface/transformers 5. */
+import { type InPieces, mapping } from '../core/pieces.js';
 import type { AddedToken } from './added-tokens.js';
 import type { BpeMerge } from './bpe.js';
 import { clipMarkers } from './clip-text.js';
@@ -10,13 +11,13 @@ import {
   idOfToken,
   type JsonObject,
   type LooseToken,
-  parseObject,
   parseOptional,
+  parsingObject,
   readId,
+  readingVocab,
   readMaxLength,
   readMerge,
   readToken,
-  readVocab,
   type Vocabulary,
 } from './tokenizer-fields.js';
 
@@ -71,15 +72,17 @@ const clipDefaults: JsonObject = new Map<string, StrictJson>([
 ]);
 
 /** Reads the classic four files. Throws TOKENIZER. */
-export function readClipFiles(files: ClipTokenizerFiles): ClipTokenizerSpec {
-  const vocab = readVocab('vocab.json', parseObject('vocab.json', files.vocab));
+export function* readingClipFiles(files: ClipTokenizerFiles): InPieces<ClipTokenizerSpec> {
+  const object = yield* parsingObject('vocab.json', files.vocab);
+  const vocab = yield* readingVocab('vocab.json', object);
+  const merges = yield* parsingMerges(files.merges);
   const config = readTokenConfig(files);
   const addedTokens = assignIds(vocab, config.tokens);
   const idOf = (name: string): number =>
     idOfToken(name, config.fields.get(name), vocab, addedTokens);
   return {
     vocab,
-    merges: parseMerges(files.merges),
+    merges,
     addedTokens,
     unknownToken: contentOf('unk_token', config.fields.get('unk_token')),
     bosId: idOf('bos_token'),
@@ -148,13 +151,13 @@ function readExtra(fields: JsonObject): LooseToken[] {
 }
 
 /** Text of `merges.txt`, one pair a line; a `#version` line is skipped. */
-function parseMerges(text: string): BpeMerge[] {
-  const lines = text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
+function* parsingMerges(text: string): InPieces<BpeMerge[]> {
+  const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
-  const merges: BpeMerge[] = [];
-  lines.forEach((line, index) => {
-    if (line.startsWith('#version')) return;
-    merges.push(readMerge(`merges.txt: line ${index + 1}`, line.split(' ')));
+  const merges = yield* mapping(lines, (line, index) => {
+    if (line.startsWith('#version')) return undefined;
+    const parts = (line.endsWith('\r') ? line.slice(0, -1) : line).split(' ');
+    return readMerge(`merges.txt: line ${index + 1}`, parts);
   });
-  return merges;
+  return merges.filter((merge) => merge !== undefined);
 }

@@ -1,4 +1,5 @@
 /** @file Reads a `tokenizer.json` and checks that its pipeline is CLIP's, as huggingface/tokenizers serialises it. */
+import { type InPieces, mapping } from '../core/pieces.js';
 import type { AddedToken } from './added-tokens.js';
 import type { BpeMerge } from './bpe.js';
 import { clipSplitPatterns, endOfWord } from './clip-text.js';
@@ -18,13 +19,13 @@ import {
   type LooseToken,
   listAt,
   objectAt,
-  parseObject,
+  parsingObject,
   printValue,
   readId,
+  readingVocab,
   readMaxLength,
   readMerge,
   readToken,
-  readVocab,
   refuse,
   type Vocabulary,
 } from './tokenizer-fields.js';
@@ -33,16 +34,16 @@ import {
  * Reads a serialised pipeline. Without configuration files only its own added tokens count, as in
  * huggingface/tokenizers; with them the result is that of transformers. Throws TOKENIZER.
  */
-export function readClipTokenizerJson(
+export function* readingClipTokenizerJson(
   json: string,
   files: TokenizerConfigFiles,
-): ClipTokenizerSpec {
+): InPieces<ClipTokenizerSpec> {
   const where = 'tokenizer.json';
-  const root = parseObject(where, json);
+  const root = yield* parsingObject(where, json);
   const model = objectAt(where, root, 'model');
   checkModel(model);
   checkNormalizer(objectAt(where, root, 'normalizer'));
-  const vocab = readVocab(`${where}: vocab`, objectAt(where, model, 'vocab'));
+  const vocab = yield* readingVocab(`${where}: vocab`, objectAt(where, model, 'vocab'));
   const serialized = listAt(where, root, 'added_tokens').map(readSerializedToken);
   const hasConfig = files.tokenizerConfig !== undefined || files.specialTokensMap !== undefined;
   const config = readTokenConfig(files, serialized);
@@ -54,7 +55,7 @@ export function readClipTokenizerJson(
   const truncation = fieldOf(root.get('truncation'), 'max_length');
   return {
     vocab,
-    merges: readMerges(listAt(where, model, 'merges')),
+    merges: yield* mapping(listAt(where, model, 'merges'), readListedMerge),
     addedTokens,
     unknownToken: contentOf('unk_token', model.get('unk_token')),
     ...ends,
@@ -71,11 +72,9 @@ function readSerializedToken(value: StrictJson): LooseToken {
   return { ...readToken(where, value, false), statedId };
 }
 
-function readMerges(items: readonly StrictJson[]): BpeMerge[] {
-  return items.map((item, rank) => {
-    const parts = typeof item === 'string' ? item.split(' ') : item;
-    return readMerge(`tokenizer.json: merge ${rank + 1}`, Array.isArray(parts) ? parts : [item]);
-  });
+function readListedMerge(item: StrictJson, rank: number): BpeMerge {
+  const parts = typeof item === 'string' ? item.split(' ') : item;
+  return readMerge(`tokenizer.json: merge ${rank + 1}`, Array.isArray(parts) ? parts : [item]);
 }
 
 function fieldOf(value: StrictJson | undefined, name: string): StrictJson | undefined {

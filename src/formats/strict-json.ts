@@ -1,5 +1,6 @@
 /** @file Strict JSON (RFC 8259) for untrusted bytes: duplicate keys refused, depth limited, objects as Maps. */
 import { complain, type ErrorCode } from '../core/errors.js';
+import { atOnce, type InPieces, itemsPerPiece } from '../core/pieces.js';
 
 /** A parsed value. Numbers keep their source text, so the caller decides which spellings it takes. */
 export type StrictJson =
@@ -39,8 +40,13 @@ const literals = new Map<string, boolean | null>([
 
 /** Parses all of `text`; throws `options.code` on anything RFC 8259 does not allow, and on duplicate keys. */
 export function parseStrictJson(text: string, options: StrictJsonOptions): StrictJson {
+  return atOnce(parsingStrictJson(text, options));
+}
+
+/** `parseStrictJson` in pieces. */
+export function* parsingStrictJson(text: string, options: StrictJsonOptions): InPieces<StrictJson> {
   const parser = new Parser(text, options);
-  const value = parser.value(0);
+  const value = yield* parser.value(0);
   parser.end();
   return value;
 }
@@ -55,12 +61,12 @@ class Parser {
     this.#options = options;
   }
 
-  value(depth: number): StrictJson {
+  *value(depth: number): InPieces<StrictJson> {
     this.#space();
     const char = this.#text[this.#at];
     if (char === '{' || char === '[') {
       if (depth >= this.#options.maxDepth) this.#fail(`at most ${this.#options.maxDepth} levels`);
-      return char === '{' ? this.#object(depth + 1) : this.#array(depth + 1);
+      return char === '{' ? yield* this.#object(depth + 1) : yield* this.#array(depth + 1);
     }
     if (char === '"') return this.#string();
     const number = this.#match(numberPattern);
@@ -79,7 +85,7 @@ class Parser {
     if (this.#at < this.#text.length) this.#fail('the end of the JSON text');
   }
 
-  #object(depth: number): ReadonlyMap<string, StrictJson> {
+  *#object(depth: number): InPieces<ReadonlyMap<string, StrictJson>> {
     const entries = new Map<string, StrictJson>();
     this.#at++;
     this.#space();
@@ -94,21 +100,23 @@ class Parser {
       }
       this.#space();
       if (!this.#take(':')) this.#fail('":"');
-      entries.set(key, this.value(depth));
+      entries.set(key, yield* this.value(depth));
       this.#space();
+      if (entries.size % itemsPerPiece === 0) yield;
     } while (this.#take(','));
     if (!this.#take('}')) this.#fail('"," or "}"');
     return entries;
   }
 
-  #array(depth: number): readonly StrictJson[] {
+  *#array(depth: number): InPieces<readonly StrictJson[]> {
     const items: StrictJson[] = [];
     this.#at++;
     this.#space();
     if (this.#take(']')) return items;
     do {
-      items.push(this.value(depth));
+      items.push(yield* this.value(depth));
       this.#space();
+      if (items.length % itemsPerPiece === 0) yield;
     } while (this.#take(','));
     if (!this.#take(']')) this.#fail('"," or "]"');
     return items;

@@ -1,8 +1,9 @@
 /** @file Fields of tokenizer files, checked one by one: vocabularies, merges, added tokens, ids. */
 import { complain, type MaliangError } from '../core/errors.js';
+import { atOnce, type InPieces, itemsPerPiece } from '../core/pieces.js';
 import type { AddedToken } from './added-tokens.js';
 import type { BpeMerge } from './bpe.js';
-import { JsonNumber, parseStrictJson, type StrictJson } from './strict-json.js';
+import { JsonNumber, parsingStrictJson, type StrictJson } from './strict-json.js';
 
 export type JsonObject = ReadonlyMap<string, StrictJson>;
 export type Vocabulary = ReadonlyMap<string, number>;
@@ -16,7 +17,12 @@ const idRange = 'from 0 to 9999999';
 const maxPromptLength = 2 ** 20;
 
 export function parseObject(where: string, text: string): JsonObject {
-  return asObject(where, parseStrictJson(text, { where, code: 'TOKENIZER', maxDepth: 32 }));
+  return atOnce(parsingObject(where, text));
+}
+
+export function* parsingObject(where: string, text: string): InPieces<JsonObject> {
+  const options = { where, code: 'TOKENIZER', maxDepth: 32 } as const;
+  return asObject(where, yield* parsingStrictJson(text, options));
 }
 
 /** An absent file reads as an empty object. */
@@ -47,7 +53,7 @@ export function readId(where: string, value: StrictJson | undefined): number {
 }
 
 /** Token to id; every id occurs once. */
-export function readVocab(where: string, object: JsonObject): Vocabulary {
+export function* readingVocab(where: string, object: JsonObject): InPieces<Vocabulary> {
   const vocab = new Map<string, number>();
   const seen = new Set<number>();
   for (const [token, value] of object) {
@@ -58,6 +64,7 @@ export function readVocab(where: string, object: JsonObject): Vocabulary {
     }
     seen.add(id);
     vocab.set(token, id);
+    if (vocab.size % itemsPerPiece === 0) yield;
   }
   if (vocab.size === 0) throw refuse(where, 'a vocabulary', 'no tokens');
   return vocab;

@@ -10,3 +10,11 @@ it('has the published ids of CLIP', async () => {
   expect(tokenizer.encode('a photo of a cat')).toEqual([320, 1125, 539, 320, 2368]);
   expect((await readBundledClipTokenizer('!')).padId).toBe(0);
 });
+
+it('is read in turns with the rest of the program', async () => {
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  await readBundledClipTokenizer('!');
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(4);
+});

@@ -1,6 +1,7 @@
 /** @file The tokenizer of OpenAI's CLIP (Radford et al. 2021), which comes with the package for checkpoints that hold none. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { inTurns, mapping } from '../core/pieces.js';
 import { byteAlphabet } from '../formats/clip-text.js';
 import { ClipTokenizer } from '../formats/clip-tokenizer.js';
 import { unreadable } from './weight-file.js';
@@ -30,11 +31,15 @@ export async function readBundledClipTokenizer(padToken: string): Promise<ClipTo
     pad_token: padToken,
     model_max_length: 77,
   });
-  return ClipTokenizer.fromFiles({ vocab: vocabularyOf(merges), merges, tokenizerConfig });
+  return ClipTokenizer.fromFilesInTurns({
+    vocab: await vocabularyOf(merges),
+    merges,
+    tokenizerConfig,
+  });
 }
 
-/** Bytes, bytes that end a word, one token per merge, then the two marks: the order of CLIP. */
-function vocabularyOf(merges: string): string {
+/** The text of a `vocab.json`: bytes, bytes that end a word, one token per merge, then the two marks. */
+async function vocabularyOf(merges: string): Promise<string> {
   const pairs = merges.split('\n').filter((line) => line !== '' && !line.startsWith('#version'));
   const tokens = [
     ...byteAlphabet,
@@ -43,5 +48,6 @@ function vocabularyOf(merges: string): string {
     start!,
     end!,
   ];
-  return JSON.stringify(Object.fromEntries(tokens.map((token, id) => [token, id])));
+  const entry = (token: string, id: number): string => `${JSON.stringify(token)}:${id}`;
+  return `{${(await inTurns(mapping(tokens, entry))).join()}}`;
 }

@@ -20,11 +20,11 @@ export async function readTokenizerFolder(folder: string): Promise<ClipTokenizer
   const specialTokensMap = await optional('special_tokens_map.json');
   const json = await optional('tokenizer.json');
   if (json !== undefined) {
-    return ClipTokenizer.fromTokenizerJson(json, { tokenizerConfig, specialTokensMap });
+    return ClipTokenizer.fromTokenizerJsonInTurns(json, { tokenizerConfig, specialTokensMap });
   }
   const [vocab, merges] = [await optional('vocab.json'), await optional('merges.txt')];
   if (vocab !== undefined && merges !== undefined) {
-    return ClipTokenizer.fromFiles({ vocab, merges, tokenizerConfig, specialTokensMap });
+    return ClipTokenizer.fromFilesInTurns({ vocab, merges, tokenizerConfig, specialTokensMap });
   }
   throw complain('MODEL_NOT_FOUND', {
     where: folder,
