@@ -1,6 +1,5 @@
 /** @file Every sampler on every family of models against diffusers; `npm run fidelity` writes docs/fidelity.md from it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RewriteMode } from '../../src/graph/rewrites/for-inference.js';
 import { TextToImage } from '../../src/pipelines/text-to-image.js';
 import { kDiffusionTable, supportedSamplers } from '../../src/schedulers/table.js';
 import {
@@ -10,6 +9,7 @@ import {
   fidelityFolder,
   optionsOf,
 } from '../fidelity-cases.js';
+import { rewriting } from '../forced-rewrites.js';
 import type { ReferenceFolder } from '../reference-folder.js';
 
 declare module 'vitest' {
@@ -20,10 +20,6 @@ declare module 'vitest' {
 }
 
 const tolerance = 1e-4;
-
-/** MALIANG_FIDELITY_REWRITES=all takes every rewrite at these sizes, where it is slower. */
-const forced = process.env.MALIANG_FIDELITY_REWRITES as RewriteMode | undefined;
-const rewriting = forced ? ({ rewrites: forced, prepared: 'off' } as const) : {};
 
 /** Solvers that run flows too. */
 const flowSolvers: ReadonlySet<string> = new Set([

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type FloatTensor, type TensorData, toFloat32 } from '../../src/core/tensor-data.js';
 import type { GenerateOptions } from '../../src/pipelines/generation-request.js';
 import { TextToImage } from '../../src/pipelines/text-to-image.js';
+import { rewriting } from '../forced-rewrites.js';
 import {
   pipelineCases,
   readPipelineCase,
@@ -118,7 +119,7 @@ describe.each(pipelineCases)('%s', (name) => {
     const taken = stepsOf(seen);
     const first = call.denoising_end === undefined ? timesteps.length - taken : 0;
     using folder = referenceFolder(name);
-    await using pipe = await TextToImage.fromPretrained(folder.path, { threads: 1 });
+    await using pipe = await TextToImage.fromPretrained(folder.path, { threads: 1, ...rewriting });
     for (const [row, prompt] of (call.prompt as string[]).entries()) {
       let steps = 0;
       for await (const event of pipe.stream(prompt, optionsOf(name, call, row))) {
