@@ -1,6 +1,10 @@
-/** @file A vitest reporter that writes docs/fidelity.md from what test/pipelines/fidelity.test.ts measured; `npm run fidelity`. */
+/**
+ * @file A vitest reporter that writes docs/fidelity.md from what test/pipelines/fidelity.test.ts measured; `npm run fidelity`.
+ * With MALIANG_FIDELITY_REWRITES the sums alone, into docs/performance.md.
+ */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus } from 'node:os';
+import { readEntries, writeEntry, writeSection } from './document-section.mjs';
 
 const fixtures = new URL('../test/fixtures/fidelity/', import.meta.url);
 const target = new URL('../docs/fidelity.md', import.meta.url);
@@ -135,10 +139,32 @@ export function fidelityDocument(results, runtime) {
   return `${parts.join('\n\n')}\n`;
 }
 
+const sums = 'docs/performance.json';
+
+/** Sums of a mode beside those of the other modes measured before. */
+async function writeSums(mode, results) {
+  const largest = (of) => Math.max(...results.map(of));
+  const total = (key) => results.reduce((sum, row) => sum + row[key], 0);
+  const [unequal, values] = [total('unequal'), total('values')];
+  const worstShare = largest((row) => row.unequal / row.values);
+  const latents = largest((row) => row.latents);
+  const known = readEntries(sums).fidelity ?? {};
+  const modes = { ...known, [mode]: { rows: results.length, latents, unequal, values, worstShare } };
+  await writeEntry(sums, 'fidelity', modes);
+  const lines = Object.entries(modes).map(([name, row]) => {
+    const cells = [`\`${name}\``, row.rows, number(row.latents), `${row.unequal} of ${row.values}`];
+    return `| ${[...cells, `${(100 * row.worstShare).toFixed(3)} %`].join(' | ')} |`;
+  });
+  const head = '| rewrites | rows | worst max \\|Δ\\| | bytes | worst row |\n|---|---|---|---|---|';
+  await writeSection('docs/performance.md', 'fidelity', `${head}\n${lines.join('\n')}`);
+}
+
 export default class FidelityReporter {
-  onTestRunEnd(modules) {
+  async onTestRunEnd(modules) {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const results = tests.map((test) => test.meta().fidelity).filter((row) => row !== undefined);
+    const mode = process.env.MALIANG_FIDELITY_REWRITES;
+    if (mode) return writeSums(mode, results);
     const door = new URL('../node_modules/onnxruntime-node/package.json', import.meta.url);
     const { version } = JSON.parse(readFileSync(door, 'utf8'));
     writeFileSync(target, fidelityDocument(results, version));
