@@ -149,7 +149,10 @@ async function writeSums(mode, results) {
   const worstShare = largest((row) => row.unequal / row.values);
   const latents = largest((row) => row.latents);
   const known = readEntries(sums).fidelity ?? {};
-  const modes = { ...known, [mode]: { rows: results.length, latents, unequal, values, worstShare } };
+  const modes = {
+    ...known,
+    [mode]: { rows: results.length, latents, unequal, values, worstShare },
+  };
   await writeEntry(sums, 'fidelity', modes);
   const lines = Object.entries(modes).map(([name, row]) => {
     const cells = [`\`${name}\``, row.rows, number(row.latents), `${row.unequal} of ${row.values}`];
