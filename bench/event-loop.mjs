@@ -1,6 +1,6 @@
 /**
  * @file The longest time the caller's event loop stands still while a model loads and draws:
- * node bench/event-loop.mjs [--model FOLDER] [--runs 5] [--write]
+ * node bench/event-loop.mjs [--model FOLDER] [--steps N] [--runs 5] [--write]
  */
 import { parseArgs } from 'node:util';
 import { TextToImage } from '../dist/index.js';
@@ -10,11 +10,13 @@ import { machine, machineLine, median, requireQuiet } from './machine.mjs';
 const { values } = parseArgs({
   options: {
     model: { type: 'string' },
+    steps: { type: 'string' },
     runs: { type: 'string', default: '5' },
     write: { type: 'boolean', default: false },
   },
 });
 const runs = Number(values.runs);
+const steps = values.steps && Number(values.steps);
 const most = 50;
 
 /**
@@ -47,7 +49,7 @@ for (let run = 0; run < runs; run++) {
   );
   stalls['loading the model'].push(stall);
   for (const [seed, during] of ['the first picture', 'the second picture'].entries()) {
-    const drawing = await longestStall(() => pipe.generate('a red apple, flat', { seed }));
+    const drawing = await longestStall(() => pipe.generate('a red apple, flat', { seed, steps }));
     stalls[during].push(drawing.stall);
   }
   await pipe.dispose();
