@@ -61,7 +61,13 @@ function sharing(): Shared {
 
 /** M ⊗ M: the transform of both lines of a square at once. */
 function squared(matrix: Matrix, dtype: GraphDtype): Tensor {
-  const rows = matrix.flatMap((a) => matrix.map((b) => a.flatMap((x) => b.map((y) => x * y))));
+  return constantOf(
+    matrix.flatMap((a) => matrix.map((b) => a.flatMap((x) => b.map((y) => x * y)))),
+    dtype,
+  );
+}
+
+function constantOf(rows: Matrix, dtype: GraphDtype): Tensor {
   const shape = [rows.length, rows[0]!.length];
   return dtype === 'f64'
     ? g.constant({ dtype, shape, data: Float64Array.from(rows.flat()) })
@@ -167,8 +173,12 @@ const backToPixels: { readonly [K in WeightSide]: BackToPixels } = {
   left: (points, { weights, bias, out }, [batch, rows, columns]) => {
     const products = g.matmul(weights, g.transpose(points, [0, 2, 1])); // [36, o, tiles]
     const pixels = squares(products, bias && g.reshape(bias, [out, 1]));
-    const split = g.reshape(pixels, [4, 4, out, batch, rows, columns]);
-    return g.reshape(g.transpose(split, [3, 2, 4, 0, 5, 1]), [batch, out, 4 * rows, 4 * columns]);
+    const width = stretch(columns);
+    const split = g.reshape(pixels, [4, 4, out, batch, rows, columns / width, width]);
+    const turned = g.transpose(split, [3, 2, 4, 0, 5, 1, 6]); // [n, o, rows, 4, columns / width, 4, width]
+    const lines = g.reshape(turned, [-1, 4 * width]);
+    const whole = g.matmul(lines, sideBySide(width, lines.dtype));
+    return g.reshape(whole, [batch, out, 4 * rows, 4 * columns]);
   },
   right: (points, { weights, bias, out }, [batch, rows, columns]) => {
     const pixels = squares(g.matmul(points, weights), bias); // from [36, tiles, o]
@@ -178,6 +188,25 @@ const backToPixels: { readonly [K in WeightSide]: BackToPixels } = {
     return g.reshape(first, [batch, out, 4 * rows, 4 * columns]);
   },
 };
+
+/** How many tiles of a row one product puts side by side: a divisor near 16, as measured; else the whole row. */
+function stretch(columns: number): number {
+  for (let width = 16; width >= 4; width--) if (columns % width === 0) return width;
+  return columns;
+}
+
+/**
+ * Orders the pixels of `tiles` tiles in a line, given as the first ones of all, the second ones of all, and so on:
+ * [4·tiles, 4·tiles]. As a product this takes ONNX Runtime a quarter of the time of a transpose of single values.
+ */
+function sideBySide(tiles: number, dtype: GraphDtype): Tensor {
+  const pixels = Array.from({ length: 4 * tiles }, (_, pixel) => pixel);
+  const pixelOf = (place: number): number => 4 * (place % tiles) + Math.floor(place / tiles);
+  return constantOf(
+    pixels.map((place) => pixels.map((pixel) => (pixel === pixelOf(place) ? 1 : 0))),
+    dtype,
+  );
+}
 
 /** [36, a, b] -> [16, a·b]: the pixels of every tile. The bias, which spreads to [a, b], rides with the product. */
 function squares(products: Tensor, bias: Tensor | undefined): Tensor {
