@@ -117,20 +117,12 @@ function tilePixels(picture: TiledPicture, from: number, rows: number): Tensor {
   return g.indices(places, [36, places.length / 36]);
 }
 
-/**
- * The side of the product the weights are on. Left, they are read as they lie: best where tiles are few. Right, they
- * are packed at every run, but pixels come channels last, which are turned back in a third of the time.
- */
-type WeightSide = 'left' | 'right';
-
-/** w [o, c, 3, 3] -> [36, o, c] on the left, [36, c, o] on the right. */
-function transformedWeights(weight: Tensor, side: WeightSide): Tensor {
+/** w [o, c, 3, 3] -> [36, o, c], on the left of the product, which reads them as they lie. */
+function transformedWeights(weight: Tensor): Tensor {
   const [out, channels] = weight.shape as [number, number];
-  const order = side === 'left' ? [2, 0, 1] : [2, 1, 0];
-  const points = g.transpose(g.reshape(weight, [out, channels, 9]), order);
-  const [, rows, columns] = points.shape as [number, number, number];
-  const flat = g.reshape(points, [9, rows * columns]);
-  return g.reshape(g.matmul(squared(weightMatrix, weight.dtype), flat), [36, rows, columns]);
+  const points = g.transpose(g.reshape(weight, [out, channels, 9]), [2, 0, 1]);
+  const flat = g.reshape(points, [9, out * channels]);
+  return g.reshape(g.matmul(squared(weightMatrix, weight.dtype), flat), [36, out, channels]);
 }
 
 interface Band {
@@ -141,11 +133,10 @@ interface Band {
 }
 
 interface Layer {
-  readonly side: WeightSide;
+  /** [36, o, c]. */
   readonly weights: Tensor;
   /** [o]. */
   readonly bias: Tensor | undefined;
-  readonly out: number;
 }
 
 /** The pixels of a band of tile rows, [n, o, 4·rows, 4·columns]. */
@@ -159,35 +150,25 @@ function band(picture: TiledPicture, layer: Layer, { from, rows, shared }: Band)
   const flat = g.reshape(patches, [36, tiles * channels]);
   const transformed = g.matmul(squared(inputMatrix, pixels.dtype), flat);
   const points = g.reshape(transformed, [36, tiles, channels]);
-  return backToPixels[layer.side](points, layer, [batch, rows, columns]);
+  const products = g.matmul(layer.weights, g.transpose(points, [0, 2, 1])); // [36, o, tiles]
+  return backToPixels(products, layer.bias, [batch, rows, columns]);
 }
 
-type BackToPixels = (
-  points: Tensor,
-  layer: Layer,
-  grid: readonly [batch: number, rows: number, columns: number],
-) => Tensor;
-
-/** Points [36, tiles, c] -> [n, o, 4·rows, 4·columns]. */
-const backToPixels: { readonly [K in WeightSide]: BackToPixels } = {
-  left: (points, { weights, bias, out }, [batch, rows, columns]) => {
-    const products = g.matmul(weights, g.transpose(points, [0, 2, 1])); // [36, o, tiles]
-    const pixels = squares(products, bias && g.reshape(bias, [out, 1]));
-    const width = stretch(columns);
-    const split = g.reshape(pixels, [4, 4, out, batch, rows, columns / width, width]);
-    const turned = g.transpose(split, [3, 2, 4, 0, 5, 1, 6]); // [n, o, rows, 4, columns / width, 4, width]
-    const lines = g.reshape(turned, [-1, 4 * width]);
-    const whole = g.matmul(lines, sideBySide(width, lines.dtype));
-    return g.reshape(whole, [batch, out, 4 * rows, 4 * columns]);
-  },
-  right: (points, { weights, bias, out }, [batch, rows, columns]) => {
-    const pixels = squares(g.matmul(points, weights), bias); // from [36, tiles, o]
-    const split = g.reshape(pixels, [4, 4, batch, rows, columns, out]);
-    const last = g.transpose(split, [2, 3, 0, 4, 1, 5]); // [n, rows, 4, columns, 4, o]
-    const first = g.transpose(g.reshape(last, [batch, 16 * rows * columns, out]), [0, 2, 1]);
-    return g.reshape(first, [batch, out, 4 * rows, 4 * columns]);
-  },
-};
+/** Products [36, o, tiles] -> [n, o, 4·rows, 4·columns]. */
+function backToPixels(
+  products: Tensor,
+  bias: Tensor | undefined,
+  [batch, rows, columns]: readonly [number, number, number],
+): Tensor {
+  const out = products.shape[1]!;
+  const width = stretch(columns);
+  const pixels = squares(products, bias);
+  const split = g.reshape(pixels, [4, 4, out, batch, rows, columns / width, width]);
+  const turned = g.transpose(split, [3, 2, 4, 0, 5, 1, 6]); // [n, o, rows, 4, columns / width, 4, width]
+  const lines = g.reshape(turned, [-1, 4 * width]);
+  const whole = g.matmul(lines, sideBySide(width, lines.dtype));
+  return g.reshape(whole, [batch, out, 4 * rows, 4 * columns]);
+}
 
 /** How many tiles of a row one product puts side by side: a divisor near 16, as measured; else the whole row. */
 function stretch(columns: number): number {
@@ -208,12 +189,13 @@ function sideBySide(tiles: number, dtype: GraphDtype): Tensor {
   );
 }
 
-/** [36, a, b] -> [16, a·b]: the pixels of every tile. The bias, which spreads to [a, b], rides with the product. */
+/** Products [36, o, tiles] -> [16, o·tiles], the pixels of every tile. The bias rides with the product. */
 function squares(products: Tensor, bias: Tensor | undefined): Tensor {
-  const [, a, b] = products.shape as [number, number, number];
+  const [, out, tiles] = products.shape as [number, number, number];
   const matrix = squared(outputMatrix, products.dtype);
-  const pixels = g.matmul(matrix, g.reshape(products, [36, a * b]));
-  return bias ? g.add(pixels, g.reshape(g.expand(bias, [a, b]), [a * b])) : pixels;
+  const pixels = g.matmul(matrix, g.reshape(products, [36, out * tiles]));
+  if (!bias) return pixels;
+  return g.add(pixels, g.reshape(g.expand(g.reshape(bias, [out, 1]), [out, tiles]), [-1]));
 }
 
 function winogradForm(
@@ -226,13 +208,7 @@ function winogradForm(
   const rowBytes = 4 * 36 * picture.batch * picture.columns * (weight.shape[1]! + out);
   const most = Math.max(1, Math.floor(bandBytes / rowBytes));
   const even = Math.ceil(picture.rows / Math.ceil(picture.rows / most));
-  const side = picture.batch * even * picture.columns < 2 * out ? 'left' : 'right';
-  const layer = {
-    side,
-    weights: transformedWeights(weight, side),
-    bias: conv.inputs[2],
-    out,
-  } as const;
+  const layer = { weights: transformedWeights(weight), bias: conv.inputs[2] };
   const bands: Tensor[] = [];
   for (let from = 0; from < picture.rows; from += even) {
     const rows = Math.min(even, picture.rows - from);
