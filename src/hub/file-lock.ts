@@ -9,8 +9,6 @@ import { writeError } from './atomic-file.js';
 
 const pollMs = 100;
 const renewMs = 10_000;
-/** A lock nobody renewed for so long has no living owner, whatever its process number says. */
-const staleMs = 120_000;
 /** A younger file without an owner is still being written. */
 const unwrittenMs = 2000;
 
@@ -23,6 +21,13 @@ export interface LockOwner {
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
+  /** A lock nobody renewed for so long, in milliseconds, has no living owner. Default 2 minutes. */
+  readonly staleMs?: number;
+  /**
+   * Whether an owner on this machine keeps its lock while a process of its number lives, paused for hours or not.
+   * Default false: the number may be another's by now.
+   */
+  readonly outlastsPauses?: boolean;
   /** Called once when another process holds the lock. */
   readonly onWait?: ((owner: LockOwner | undefined) => void) | undefined;
 }
@@ -45,11 +50,11 @@ export class FileLock implements AsyncDisposable {
   }
 
   /** Waits for the lock and takes it. Throws CANCELLED, DISK_FULL or FILE_WRITE. */
-  static async acquire(path: string, { signal, onWait }: LockOptions = {}): Promise<FileLock> {
+  static async acquire(path: string, options: LockOptions = {}): Promise<FileLock> {
     const owner = { pid: process.pid, host: hostname(), token: randomUUID() };
     held.add(owner.token);
     try {
-      await take(path, owner, { signal, onWait });
+      await take(path, owner, options);
     } catch (error) {
       held.delete(owner.token);
       throw error;
@@ -83,7 +88,7 @@ async function take(path: string, owner: LockOwner, options: LockOptions): Promi
     throwIfAborted('lock', signal);
     if (await create(path, owner)) return;
     const other = await readOwner(path);
-    if (await isGone(path, other)) await bury(path, other);
+    if (await isGone(path, other, options)) await bury(path, other);
     else {
       if (!hasWaited) onWait?.(other);
       hasWaited = true;
@@ -127,13 +132,18 @@ async function readOwner(path: string): Promise<LockOwner | undefined> {
   }
 }
 
-async function isGone(path: string, owner: LockOwner | undefined): Promise<boolean> {
+async function isGone(
+  path: string,
+  owner: LockOwner | undefined,
+  { staleMs = 120_000, outlastsPauses = false }: LockOptions,
+): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   const ageMs = found ? Date.now() - found.mtimeMs : 0;
   // huggingface_hub leaves empty files behind and locks them by other means.
   if (owner === undefined) return ageMs > unwrittenMs;
-  if (ageMs > staleMs) return true;
-  if (owner.host !== hostname()) return false;
+  const isHere = owner.host === hostname();
+  if (ageMs > staleMs && !(isHere && outlastsPauses)) return true;
+  if (!isHere) return false;
   if (owner.pid === process.pid) return !held.has(owner.token);
   try {
     process.kill(owner.pid, 0);

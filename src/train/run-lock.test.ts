@@ -61,9 +61,14 @@ it('is respected while its process lives', async () => {
   expect(await refused()).toContain(`got process ${process.ppid} on ${host}.`);
 });
 
+it('is respected while its process is paused, for hours if need be', async () => {
+  leave({ pid: process.ppid, host, token: 'paused' }, 3 * 3_600_000);
+  expect(await refused()).toContain(`got process ${process.ppid} on ${host}.`);
+});
+
 it('of another machine counts while it is renewed', async () => {
   const owner = { pid: deadPid(), host: 'elsewhere', token: 'far' };
-  leave(owner, 60_000);
+  leave(owner, 300_000);
   expect(await refused()).toContain('on elsewhere');
   leave(owner, 3_600_000);
   await (await RunLock.acquire(folder)).release();

@@ -38,6 +38,8 @@ export class RunLock {
 
 function lockAtOnce(path: string): Promise<FileLock> {
   return FileLock.acquire(path, {
+    staleMs: 600_000, // clocks of machines differ
+    outlastsPauses: true,
     onWait: (other) => {
       throw taken(path, other);
     },
