@@ -1,4 +1,5 @@
 /** @file `maliang generate`: pictures of a prompt as files, each with its seed and the command to make it again. */
+
 import { randomInt } from 'node:crypto';
 import { resolve } from 'node:path';
 import { encodePng } from '../formats/png.js';
@@ -17,6 +18,7 @@ import {
   TextToImage,
 } from '../pipelines/text-to-image.js';
 import { checkBestOf, drawBest, printRanking, rankingJson, writeSheet } from './best-of.js';
+import { isBlank, spelledOut } from './blank-text.js';
 import { openCaptioner } from './caption.js';
 import { commandFor } from './draw-command.js';
 import type { Interruption } from './interruption.js';
@@ -141,10 +143,10 @@ export async function drawJob(job: Job, terminal: Terminal, signal: AbortSignal)
 
 function promptOf(words: readonly string[], say: Say): string {
   const prompt = words.join(' ');
-  if (prompt.trim() !== '') return prompt;
+  if (!isBlank(prompt)) return prompt;
   const example = `${say('program')} "a red apple, flat"`;
   const next = say('usage.promptNext', { example });
-  const got = words.length === 0 ? {} : { got: JSON.stringify(prompt) };
+  const got = words.length === 0 ? {} : { got: spelledOut(prompt) };
   throw usageError(say, { where: say('program'), expected: say('usage.prompt'), ...got, next });
 }
 

@@ -1,6 +1,8 @@
 /** @file `maliang rank "prompt" FILES`: which picture fits the words best. */
+
 import type { JudgeName } from '../metrics/judge-table.js';
 import { type RankedFile, rankFiles } from '../metrics/rank-files.js';
+import { isBlank, spelledOut } from './blank-text.js';
 import { printTable } from './columns.js';
 import type { Command } from './main.js';
 import type { Say } from './messages.js';
@@ -43,10 +45,10 @@ export const rank: Command = async ({ words, values }, terminal, { signal }) => 
 
 function promptAndFiles(words: readonly string[], say: Say): [string, readonly string[]] {
   const [prompt = '', ...files] = words;
-  if (prompt.trim() !== '' && files.length > 0) return [prompt, files];
+  if (!isBlank(prompt) && files.length > 0) return [prompt, files];
   const where = `${say('program')} rank`;
   const next = say('usage.promptNext', { example: `${where} "a red apple" a.png b.png` });
-  const got = words.length === 0 ? {} : { got: JSON.stringify(words.join(' ')) };
+  const got = words.length === 0 ? {} : { got: spelledOut(words.join(' ')) };
   throw usageError(say, { where, expected: say('usage.promptAndFiles'), ...got, next });
 }
 

@@ -252,8 +252,11 @@ export async function readJson(file: string): Promise<JsonObject> {
   try {
     value = JSON.parse(withInfinities(text));
   } catch (cause) {
-    const got = (cause as Error).message;
-    throw complain('CONFIG', { where: file, expected: 'JSON', got }, cause);
+    const quoted = (cause as Error).message.replaceAll(/\s+/g, ' '); // line breaks of the text and all
+    const unlike = text.startsWith('\ufeff')
+      ? { got: 'a byte order mark before it', next: 'Save the file as UTF-8 without the mark.' }
+      : { got: quoted };
+    throw complain('CONFIG', { where: file, expected: 'JSON', ...unlike }, cause);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as JsonObject;

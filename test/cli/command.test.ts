@@ -56,6 +56,7 @@ describe('usage errors', () => {
   it.each([
     [[''], 'expected a prompt in words, got "". For example: '],
     [['  \n'], 'expected a prompt in words, got "  \\n". For example: '],
+    [['\u200b\u2060'], 'expected a prompt in words, got "\\u{200b}\\u{2060}". For example: '],
     [['--seed', '3'], 'expected a prompt in words, got nothing. For example: '],
     [['generate'], 'expected a prompt in words, got nothing. For example: '],
     [['x', '--sed', '3'], 'expected a known option, got --sed. Did you mean --seed?'],

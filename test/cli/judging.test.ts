@@ -182,6 +182,7 @@ describe('rank', () => {
     [['rank'], 'maliang rank: expected a prompt, then picture files or folders, got nothing'],
     [['rank', 'a fox'], 'maliang rank: expected a prompt, then picture files or folders'],
     [['rank', '', 'a.png'], 'maliang rank: expected a prompt'],
+    [['rank', '\u200b', 'a.png'], 'got "\\u{200b} a.png"'],
     [['rank', 'a fox', 'gone.png'], 'rank: expected pictures, got none that can be read of 1'],
   ])('refuses %j', async (args, message) => {
     await expect(run(...args)).rejects.toThrow(message);

@@ -306,6 +306,8 @@ describe('damage', () => {
 
   it.each([
     ['{', /^CONFIG: <folder>\/config\.json: expected JSON, got/],
+    ['{\n  "a": 1\n  "b"', /^CONFIG: <folder>\/config\.json: expected JSON, got .+\. Correct/],
+    ['\ufeff{}', /expected JSON, got a byte order mark before it\. Save the file as UTF-8/],
     ['[]', /^CONFIG: <folder>\/config\.json: expected a JSON object, got/],
     ['{}', /^CONFIG: <folder>\/config\.json: expected _class_name or architectures/],
     ['{"_class_name":3}', /^CONFIG: .*got 3/],
