@@ -31,8 +31,8 @@ export interface TokenizerConfigFiles {
 
 /** Text of the files of a tokenizer folder without `tokenizer.json`. */
 export interface ClipTokenizerFiles extends TokenizerConfigFiles {
-  /** `vocab.json`. */
-  readonly vocab: string;
+  /** `vocab.json`, or the vocabulary itself, ids once each. */
+  readonly vocab: string | Vocabulary;
   /** `merges.txt`. */
   readonly merges: string;
 }
@@ -73,8 +73,7 @@ const clipDefaults: JsonObject = new Map<string, StrictJson>([
 
 /** Reads the classic four files. Throws TOKENIZER. */
 export function* readingClipFiles(files: ClipTokenizerFiles): InPieces<ClipTokenizerSpec> {
-  const object = yield* parsingObject('vocab.json', files.vocab);
-  const vocab = yield* readingVocab('vocab.json', object);
+  const vocab = typeof files.vocab === 'string' ? yield* parsingVocab(files.vocab) : files.vocab;
   const merges = yield* parsingMerges(files.merges);
   const config = readTokenConfig(files);
   const addedTokens = assignIds(vocab, config.tokens);
@@ -91,6 +90,10 @@ export function* readingClipFiles(files: ClipTokenizerFiles): InPieces<ClipToken
     maxLength: config.maxLength ?? defaultMaxLength,
     keepsMarkers: true,
   };
+}
+
+function* parsingVocab(text: string): InPieces<Vocabulary> {
+  return yield* readingVocab('vocab.json', yield* parsingObject('vocab.json', text));
 }
 
 /** What the configuration files say about tokens, defaults filled in. */

@@ -1,6 +1,6 @@
 /** @file The CLIP tokenizer, token for token as huggingface/transformers `CLIPTokenizer`. */
 import { complain } from '../core/errors.js';
-import { atOnce, type InPieces, inTurns, mapping } from '../core/pieces.js';
+import { atOnce, type InPieces, inTurns, itemsPerPiece } from '../core/pieces.js';
 import { type AddedToken, AddedTokenMatcher } from './added-tokens.js';
 import { BpeModel } from './bpe.js';
 import {
@@ -92,7 +92,10 @@ export class ClipTokenizer {
     const { vocab, merges, addedTokens, unknownToken } = spec;
     const model = yield* BpeModel.building(vocab, merges, unknownToken);
     const tokenOf = new Map<number, string>();
-    yield* mapping(vocab, ([token, id]) => tokenOf.set(id, token));
+    for (const [token, id] of vocab) {
+      tokenOf.set(id, token);
+      if (tokenOf.size % itemsPerPiece === 0) yield;
+    }
     for (const { id, content } of addedTokens) tokenOf.set(id, content);
     return new ClipTokenizer({ spec, model, tokenOf });
   }

@@ -1,7 +1,7 @@
 /** @file The tokenizer of OpenAI's CLIP (Radford et al. 2021), which comes with the package for checkpoints that hold none. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { inTurns, mapping } from '../core/pieces.js';
+import { type InPieces, inTurns, itemsPerPiece } from '../core/pieces.js';
 import { byteAlphabet } from '../formats/clip-text.js';
 import { ClipTokenizer } from '../formats/clip-tokenizer.js';
 import { unreadable } from './weight-file.js';
@@ -31,23 +31,19 @@ export async function readBundledClipTokenizer(padToken: string): Promise<ClipTo
     pad_token: padToken,
     model_max_length: 77,
   });
-  return ClipTokenizer.fromFilesInTurns({
-    vocab: await vocabularyOf(merges),
-    merges,
-    tokenizerConfig,
-  });
+  const vocab = await inTurns(listingVocabulary(merges));
+  return ClipTokenizer.fromFilesInTurns({ vocab, merges, tokenizerConfig });
 }
 
-/** The text of a `vocab.json`: bytes, bytes that end a word, one token per merge, then the two marks. */
-async function vocabularyOf(merges: string): Promise<string> {
-  const pairs = merges.split('\n').filter((line) => line !== '' && !line.startsWith('#version'));
-  const tokens = [
-    ...byteAlphabet,
-    ...byteAlphabet.map((char) => `${char}</w>`),
-    ...pairs.map((pair) => pair.replace(' ', '')),
-    start!,
-    end!,
-  ];
-  const entry = (token: string, id: number): string => `${JSON.stringify(token)}:${id}`;
-  return `{${(await inTurns(mapping(tokens, entry))).join()}}`;
+/** Bytes, bytes that end a word, one token per merge, then the two marks: the order of CLIP. */
+function* listingVocabulary(merges: string): InPieces<ReadonlyMap<string, number>> {
+  const bytes = [...byteAlphabet, ...byteAlphabet.map((char) => `${char}</w>`)];
+  const vocab = new Map(bytes.map((token, id) => [token, id]));
+  for (const line of merges.split('\n')) {
+    if (line === '' || line.startsWith('#version')) continue;
+    vocab.set(line.replace(' ', ''), vocab.size);
+    if (vocab.size % itemsPerPiece === 0) yield;
+  }
+  for (const mark of [start!, end!]) vocab.set(mark, vocab.size);
+  return vocab;
 }
