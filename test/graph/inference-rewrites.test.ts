@@ -136,6 +136,7 @@ describe('winograd', () => {
     ['padding of each side', { batch: 1, channels: [2, 2], size: [4, 5], padding: [2, 0, 1, 3] }],
     ['rows of two stretches', { batch: 1, channels: [2, 40], size: [5, 96] }],
     ['rows that do not divide', { batch: 1, channels: [2, 40], size: [5, 68] }],
+    ['wide rows that do not divide', { batch: 1, channels: [1, 40], size: [3, 268] }],
     ['several bands', { batch: 2, channels: [4, 3], size: [18, 9] }],
   ];
   test.each(layers)('%s', async (name, layer) => {

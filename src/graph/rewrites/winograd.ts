@@ -60,12 +60,13 @@ function sharing(): Shared {
 }
 
 /** M ⊗ M: the transform of both lines of a square at once. */
-function squared(matrix: Matrix, dtype: GraphDtype): Tensor {
-  return constantOf(
-    matrix.flatMap((a) => matrix.map((b) => a.flatMap((x) => b.map((y) => x * y)))),
-    dtype,
-  );
+function squared(matrix: Matrix): Matrix {
+  return matrix.flatMap((a) => matrix.map((b) => a.flatMap((x) => b.map((y) => x * y))));
 }
+
+const toPoints = squared(inputMatrix);
+const weightsToPoints = squared(weightMatrix);
+const toPixels = squared(outputMatrix);
 
 function constantOf(rows: Matrix, dtype: GraphDtype): Tensor {
   const shape = [rows.length, rows[0]!.length];
@@ -122,7 +123,7 @@ function transformedWeights(weight: Tensor): Tensor {
   const [out, channels] = weight.shape as [number, number];
   const points = g.transpose(g.reshape(weight, [out, channels, 9]), [2, 0, 1]);
   const flat = g.reshape(points, [9, out * channels]);
-  return g.reshape(g.matmul(squared(weightMatrix, weight.dtype), flat), [36, out, channels]);
+  return g.reshape(g.matmul(constantOf(weightsToPoints, weight.dtype), flat), [36, out, channels]);
 }
 
 interface Band {
@@ -148,32 +149,44 @@ function band(picture: TiledPicture, layer: Layer, { from, rows, shared }: Band)
   const places = shared(key, () => tilePixels(picture, from, rows));
   const patches = g.gather(pixels, places); // [36, tiles, c]
   const flat = g.reshape(patches, [36, tiles * channels]);
-  const transformed = g.matmul(squared(inputMatrix, pixels.dtype), flat);
+  const { dtype } = pixels;
+  const transformed = g.matmul(
+    shared(`to points ${dtype}`, () => constantOf(toPoints, dtype)),
+    flat,
+  );
   const points = g.reshape(transformed, [36, tiles, channels]);
   const products = g.matmul(layer.weights, g.transpose(points, [0, 2, 1])); // [36, o, tiles]
-  return backToPixels(products, layer.bias, [batch, rows, columns]);
+  return backToPixels(products, layer.bias, { grid: [batch, rows, columns], shared });
 }
 
 /** Products [36, o, tiles] -> [n, o, 4·rows, 4·columns]. */
 function backToPixels(
   products: Tensor,
   bias: Tensor | undefined,
-  [batch, rows, columns]: readonly [number, number, number],
+  {
+    grid: [batch, rows, columns],
+    shared,
+  }: { grid: readonly [number, number, number]; shared: Shared },
 ): Tensor {
+  const { dtype } = products;
   const out = products.shape[1]!;
   const width = stretch(columns);
-  const pixels = squares(products, bias);
+  const matrix = shared(`to pixels ${dtype}`, () => constantOf(toPixels, dtype));
+  const order = shared(`side by side ${width} ${dtype}`, () => sideBySide(width, dtype));
+  const pixels = squares(products, bias, matrix);
   const split = g.reshape(pixels, [4, 4, out, batch, rows, columns / width, width]);
   const turned = g.transpose(split, [3, 2, 4, 0, 5, 1, 6]); // [n, o, rows, 4, columns / width, 4, width]
   const lines = g.reshape(turned, [-1, 4 * width]);
-  const whole = g.matmul(lines, sideBySide(width, lines.dtype));
-  return g.reshape(whole, [batch, out, 4 * rows, 4 * columns]);
+  return g.reshape(g.matmul(lines, order), [batch, out, 4 * rows, 4 * columns]);
 }
 
-/** How many tiles of a row one product puts side by side: a divisor near 16, as measured; else the whole row. */
+/**
+ * How many tiles of a row one product puts side by side: a divisor near 16, as measured; else the whole row, unless
+ * that makes a large matrix. Then the transpose before the product moves single values.
+ */
 function stretch(columns: number): number {
   for (let width = 16; width >= 4; width--) if (columns % width === 0) return width;
-  return columns;
+  return columns <= 64 ? columns : 1;
 }
 
 /**
@@ -190,9 +203,8 @@ function sideBySide(tiles: number, dtype: GraphDtype): Tensor {
 }
 
 /** Products [36, o, tiles] -> [16, o·tiles], the pixels of every tile. The bias rides with the product. */
-function squares(products: Tensor, bias: Tensor | undefined): Tensor {
+function squares(products: Tensor, bias: Tensor | undefined, matrix: Tensor): Tensor {
   const [, out, tiles] = products.shape as [number, number, number];
-  const matrix = squared(outputMatrix, products.dtype);
   const pixels = g.matmul(matrix, g.reshape(products, [36, out * tiles]));
   if (!bias) return pixels;
   return g.add(pixels, g.reshape(g.expand(g.reshape(bias, [out, 1]), [out, tiles]), [-1]));
